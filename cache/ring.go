@@ -1,0 +1,103 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// sweep is the number of entries that are looked at for each one that is added.
+// With more than one, a ring that grew in a rush shrinks again.
+const sweep = 8
+
+// A ring holds the slots of a Keyed, bounded by the CLOCK algorithm. That
+// approximates the order of last use; unlike an exact order, it is not written to
+// on each hit. The zero value is empty.
+type ring[K comparable] struct {
+	entries sync.Map // of K to *entry[K]; read without mu
+
+	mu   sync.Mutex // guards what follows; taken before the mu of a slot
+	all  []*entry[K]
+	hand int // index of the entry to be looked at next
+}
+
+type entry[K comparable] struct {
+	slot slot
+	key  K
+	at   int         // index in all; guarded by the ring's mu
+	used atomic.Bool // since the hand was here
+}
+
+// get returns the entry of the key and marks it as used, or nil.
+func (r *ring[K]) get(key K) *entry[K] {
+	v, ok := r.entries.Load(key)
+	if !ok {
+		return nil
+	}
+	e := v.(*entry[K])
+	if !e.used.Load() { // writing each time would take the cache line from others
+		e.used.Store(true)
+	}
+	return e
+}
+
+// add returns the entry of the key, which it makes if there is none.
+func (r *ring[K]) add(key K, env *env) *entry[K] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.get(key); e != nil {
+		return e
+	}
+	r.makeRoom(env.MaxKeys)
+	e := &entry[K]{key: key, at: len(r.all)}
+	e.used.Store(true)
+	e.slot.init(env, key)
+	r.all = append(r.all, e)
+	r.entries.Store(key, e)
+	return e
+}
+
+// remove takes the entry of the key out and returns it, or nil.
+func (r *ring[K]) remove(key K) *entry[K] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.get(key)
+	if e != nil {
+		r.drop(e)
+	}
+	return e
+}
+
+func (r *ring[K]) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+// makeRoom moves the hand on and evicts entries that were not used since it was
+// here last: at first the useless ones only, then any while the ring is full. It
+// goes twice around at most, as all marks are gone by then.
+func (r *ring[K]) makeRoom(limit int) {
+	rounds := 2 * len(r.all)
+	for i := 0; i < sweep || len(r.all) >= limit && i < sweep+rounds; i++ {
+		if len(r.all) == 0 {
+			return
+		}
+		r.hand %= len(r.all)
+		e := r.all[r.hand]
+		if !e.used.Swap(false) && (i >= sweep || e.slot.spent()) && e.slot.evict() {
+			r.drop(e) // and look at the one that is here now
+			continue
+		}
+		r.hand++
+	}
+}
+
+// drop takes the entry out. The last one gets its place.
+func (r *ring[K]) drop(e *entry[K]) {
+	r.entries.Delete(e.key)
+	last := len(r.all) - 1
+	moved := r.all[last]
+	r.all[e.at], moved.at = moved, e.at
+	r.all[last] = nil
+	r.all = r.all[:last]
+}

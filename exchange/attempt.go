@@ -1,0 +1,243 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/brickfed/brickfed/internal/httpx"
+	"github.com/brickfed/brickfed/oidc"
+)
+
+// Wire values of RFC 8693, sections 2.1 and 3.
+const (
+	grantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	typeJWT            = "urn:ietf:params:oauth:token-type:jwt"
+)
+
+const userAgent = "brickfed"
+
+// answerLimit bounds a token endpoint's answer, in bytes. Real ones have a few
+// thousand.
+const answerLimit = 64 << 10
+
+// try is one attempt of one call: from asking the source to judging the answer.
+type try struct {
+	*Exchanger
+	number   int
+	get      obtain
+	question question
+	event    Event
+}
+
+// make runs the attempt and tells of it.
+func (t *try) make(ctx context.Context) (*oauth2.Token, *Error) {
+	t.event = Event{Time: time.Now(), Attempt: t.number}
+	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	token, err := t.exchange(bounded)
+	var failure *Error
+	if err != nil {
+		failure = t.failure(ctx, err)
+		token = nil
+	}
+	t.report(ctx, failure)
+	return token, failure
+}
+
+func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
+	t.question = question{host: t.origin.String(), account: t.cfg.AccountID, audience: t.cfg.Audience}
+	p, err := t.locator.place(ctx)
+	if err != nil {
+		return nil, t.placeError(ctx, err)
+	}
+	t.question.kind, t.question.account, t.question.endpoint = p.kind, p.account, p.endpoint
+	if t.question.audience == "" {
+		t.question.audience = p.audience
+	}
+	subject, grant, err := t.get(ctx, p)
+	t.event.Endpoint, t.event.Grant = p.endpoint, grant
+	t.question.subject, t.question.target = subject, grant.Target
+	t.question.scope = joinScopes(grant.Target.Scopes)
+	if subject != nil {
+		t.event.Subject = subject.Fingerprint()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.precheck(); err != nil {
+		return nil, err
+	}
+	a, err := t.post(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.clock.observe(a)
+	t.event.RequestID = requestID(a.header)
+	response, failure := parseAnswer(t.question, a)
+	if failure != nil {
+		if failure.Kind == KindNotDatabricks {
+			t.locator.forget() // the endpoint may have moved
+		}
+		return nil, failure
+	}
+	return t.accept(response, a)
+}
+
+// precheck refuses what Databricks is sure to refuse.
+func (t *try) precheck() error {
+	q := t.question
+	switch alg := q.subject.Algorithm(); {
+	case alg != "RS256" && alg != "ES256":
+		return q.refuse(KindSubject, fmt.Sprintf("its alg is %.32q; Databricks takes RS256 and ES256 only, so have the identity provider sign with one of these", alg))
+	case q.target.AssumeGroup != "" && q.kind != workspaceHost:
+		return q.refuse(KindConfig, "AssumeGroup works on workspace hosts only; use the workspace's URL as Host")
+	}
+	if t.cfg.Audience != "" {
+		audiences, _, err := q.subject.UnverifiedClaims().Strings("aud")
+		if err != nil || !slices.Contains(audiences, t.cfg.Audience) {
+			return q.refuse(KindAudience, fmt.Sprintf("Audience is %.256q and the token's aud %q has no such element; have the identity provider issue it for that audience, or set Audience to what the federation policy accepts", t.cfg.Audience, t.question.audiences()))
+		}
+	}
+	if expired, by := t.expired(q.subject, time.Now()); expired {
+		return q.refuse(KindSubjectExpired, "it ended "+by.Round(time.Second).String()+" ago by the token endpoint's clock")
+	}
+	return nil
+}
+
+// expired judges by the server's clock only: ours may be wrong, and then the
+// server knows better.
+func (t *try) expired(subject *oidc.Token, now time.Time) (expired bool, by time.Duration) {
+	server, margin, known := t.clock.serverTime(now)
+	if !known || subject.Expiry().IsZero() {
+		return false, 0
+	}
+	by = server.Add(-margin).Sub(subject.Expiry())
+	return by >= 0, by
+}
+
+// post sends the request of RFC 8693, section 2.1. There is no client
+// authentication: the subject token is what authenticates.
+func (t *try) post(ctx context.Context) (answer, error) {
+	q := t.question
+	form := url.Values{
+		"grant_type":         {grantTokenExchange},
+		"subject_token":      {q.subject.Raw()},
+		"subject_token_type": {typeJWT},
+		"scope":              {q.scope},
+	}
+	if q.target.ClientID != "" {
+		form.Set("client_id", strings.ToLower(q.target.ClientID)) // RFC 9562, section 4: output is in lower case
+	}
+	if q.target.AssumeGroup != "" {
+		form.Set("assume_group", q.target.AssumeGroup)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, q.refuse(KindConfig, "the token endpoint's URL cannot be used")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	sent := time.Now()
+	resp, err := t.client.Do(req)
+	if err != nil {
+		return answer{}, networkFailure(q, err)
+	}
+	defer resp.Body.Close()
+	body, err := httpx.ReadBody(resp.Body, answerLimit)
+	a := answer{status: resp.StatusCode, header: resp.Header, body: body, sent: sent, received: time.Now()}
+	var tooLarge *httpx.TooLargeError
+	switch {
+	case errors.As(err, &tooLarge):
+		failure := q.fail(KindBadResponse, a)
+		failure.Err = err
+		return a, failure
+	case err != nil:
+		return a, networkFailure(q, err)
+	}
+	return a, nil
+}
+
+// failure completes an error: who cancelled, whose clock is off.
+func (t *try) failure(ctx context.Context, err error) *Error {
+	var failure *Error
+	if !errors.As(err, &failure) {
+		failure = &Error{Op: opExchange, Kind: KindSource, Err: err}
+	}
+	t.question.describe(failure)
+	if ctx.Err() != nil && failure.Temporary() {
+		failure.Kind, failure.Err = KindCanceled, context.Cause(ctx)
+	}
+	switch failure.Kind {
+	case KindNoPolicy, KindSubject, KindSubjectExpired:
+		t.explainTime(failure)
+	}
+	return failure
+}
+
+// explainTime adds what the clocks say about a refused subject token.
+func (t *try) explainTime(failure *Error) {
+	if failure.Kind == KindSubjectExpired && t.cfg.Subject != nil && !mints(t.cfg.Subject) {
+		failure.addHint(fmt.Sprintf("%s still holds the old token: whoever writes it must renew it", sourceName(t.cfg.Subject)))
+	}
+	failure.addHint(t.clock.hint(time.Now()))
+}
+
+// rotated reports whether a refused subject token has been replaced at its
+// source since, so that another attempt makes sense. A source that mints gave a
+// new one just now.
+func (t *try) rotated(ctx context.Context, err *Error) bool {
+	switch err.Kind {
+	case KindNoPolicy, KindSubject, KindSubjectExpired:
+	default:
+		return false
+	}
+	if t.question.subject == nil || t.cfg.Subject == nil || mints(t.cfg.Subject) || t.event.Subject == "" {
+		return false
+	}
+	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	fresh, _, ferr := t.get(bounded, &place{audience: t.question.audience})
+	return ferr == nil && fresh.Fingerprint() != t.event.Subject
+}
+
+// report tells the hook.
+func (t *try) report(ctx context.Context, failure *Error) {
+	if t.cfg.OnExchange == nil {
+		return
+	}
+	now := time.Now()
+	t.event.Duration = now.Sub(t.event.Time)
+	t.event.ClockOffset = t.clock.offset(now)
+	t.event.Err = failure
+	t.cfg.OnExchange(ctx, t.event)
+}
+
+// placeError says why the host's endpoint is not known.
+func (x *Exchanger) placeError(ctx context.Context, err error) *Error {
+	failure := &Error{Op: opExchange, Kind: KindConfig, Err: err, Endpoint: x.origin.Host}
+	if ctx.Err() != nil {
+		failure.Kind, failure.Err = KindUnavailable, context.Cause(ctx)
+	}
+	return failure
+}
+
+func mints(s oidc.Source) bool {
+	m, ok := s.(oidc.Minter)
+	return !ok || m.Mints()
+}
+
+func sourceName(s oidc.Source) string {
+	if named, ok := s.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return "the source"
+}
