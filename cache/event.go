@@ -39,7 +39,7 @@ type Event struct {
 
 	Fingerprint string        // first 16 hexadecimal digits of the SHA-256 of the access token; empty: none
 	Expiry      time.Time     // of that token; zero: none
-	NextRefresh time.Time     // earliest time of the next refresh
+	NextRefresh time.Time     // earliest time of the next refresh; zero: now, or one is under way
 	Duration    time.Duration // from the start of the flight to its end
 	Failures    int           // failed flights since the last success
 	Err         error         // why the last one failed

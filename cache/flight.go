@@ -149,7 +149,7 @@ func (s *slot) store(l *lease) {
 	}
 	ev := s.about(RefreshSucceeded, l)
 	ev.Duration = s.clock.elapsed - l.sent
-	ev.NextRefresh = s.clock.date(s.dueAt())
+	ev.NextRefresh = s.nextRefresh()
 	s.note(ev)
 	if l.guessed {
 		s.note(s.about(ExpiryUnknown, l))
@@ -167,7 +167,7 @@ func (s *slot) fail(fl *flight, err error) *Error {
 	ev := s.about(RefreshFailed, l)
 	ev.Duration = s.clock.elapsed - fl.sent
 	ev.Failures, ev.Err = s.backoff.failures, err
-	ev.NextRefresh = s.clock.date(s.dueAt())
+	ev.NextRefresh = s.nextRefresh()
 	s.note(ev)
 	return s.failure()
 }
@@ -186,17 +186,12 @@ func panicError(v any) error {
 func panicSite() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	panicking := false
-	for {
-		f, more := frames.Next()
-		switch {
-		case f.Function == "runtime.gopanic":
-			panicking = true
-		case panicking && !strings.HasPrefix(f.Function, "runtime."):
-			return fmt.Sprintf("%s (%s:%d)", f.Function, filepath.Base(f.File), f.Line)
-		}
-		if !more {
-			return "an unknown place"
-		}
+	f, more := frames.Next()
+	for more && f.Function != "runtime.gopanic" {
+		f, more = frames.Next()
 	}
+	for more && strings.HasPrefix(f.Function, "runtime.") {
+		f, more = frames.Next()
+	}
+	return fmt.Sprintf("%s (%s:%d)", f.Function, filepath.Base(f.File), f.Line)
 }

@@ -27,18 +27,17 @@ type idp struct {
 
 	mu    sync.Mutex
 	calls []time.Time // when each call came
-	busy  atomic.Int32
-	peak  atomic.Int32 // most calls at the same time
 }
 
 func (p *idp) Token(ctx context.Context) (*oauth2.Token, error) {
-	p.peak.Store(max(p.peak.Load(), p.busy.Add(1)))
-	defer p.busy.Add(-1)
 	p.mu.Lock()
 	now := time.Now()
 	p.calls = append(p.calls, now)
 	n := len(p.calls)
 	p.mu.Unlock()
+	if p.wall != nil {
+		now = p.wall.now()
+	}
 	if p.delay > 0 {
 		select {
 		case <-time.After(p.delay):
@@ -50,9 +49,6 @@ func (p *idp) Token(ctx context.Context) (*oauth2.Token, error) {
 		if err := p.fail(); err != nil {
 			return nil, err
 		}
-	}
-	if p.wall != nil {
-		now = p.wall.now()
 	}
 	tok := &oauth2.Token{AccessToken: fmt.Sprintf("t%d", n)}
 	switch {

@@ -71,9 +71,6 @@ func (l *lease) revoke() {
 // fingerprint names a token without giving it away: the first 16 hexadecimal
 // digits of the SHA-256 of its access token.
 func (l *lease) fingerprint() string {
-	if l == nil {
-		return ""
-	}
 	sum := sha256.Sum256([]byte(l.tok.AccessToken))
 	return hex.EncodeToString(sum[:8])
 }

@@ -14,7 +14,7 @@ type Status struct {
 	// refused it.
 	Expiry time.Time
 	// NextRefresh is the time from which on a call of Token, or KeepWarm, asks the
-	// source. Zero: from now on.
+	// source. Zero: from now on, or it is being asked.
 	NextRefresh time.Time
 	// Failures is the number of refreshes that have failed since the last success,
 	// and LastError why the last of them did. It is nil if there were none.
@@ -43,10 +43,11 @@ func (s *slot) status() Status {
 	s.mu.Lock()
 	defer s.unlock()
 	s.look()
-	now, l := s.clock.elapsed, s.held.Load()
+	l := s.held.Load()
 	st := Status{
-		Ready:       l.usable(now),
+		Ready:       l.usable(s.clock.elapsed),
 		Refreshing:  s.flight != nil,
+		NextRefresh: s.nextRefresh(),
 		Failures:    s.backoff.failures,
 		LastError:   s.backoff.err,
 		Refreshes:   s.counts.refreshes,
@@ -58,10 +59,17 @@ func (s *slot) status() Status {
 	if l != nil && !l.void.Load() {
 		st.Expiry = s.clock.date(l.expiry)
 	}
-	if due := s.dueAt(); due > now {
-		st.NextRefresh = s.clock.date(due)
-	}
 	return st
+}
+
+// nextRefresh returns when the next flight may start, or zero if that is now or
+// depends on the one under way.
+func (s *slot) nextRefresh() time.Time {
+	due := s.dueAt()
+	if s.flight != nil || due <= s.clock.elapsed {
+		return time.Time{}
+	}
+	return s.clock.date(due)
 }
 
 // servedStale counts a token handed out past its hard point, and reports the
@@ -74,6 +82,6 @@ func (s *slot) servedStale(l *lease) {
 	l.stale = true
 	ev := s.about(ServedStale, l)
 	ev.Failures, ev.Err = s.backoff.failures, s.backoff.err
-	ev.NextRefresh = s.clock.date(s.dueAt())
+	ev.NextRefresh = s.nextRefresh()
 	s.note(ev)
 }

@@ -180,10 +180,11 @@ const maxExcerpt = 200
 // longWord is what may be a credential in such a text.
 var longWord = regexp.MustCompile(`[0-9A-Za-z+/=_.~-]{20,}`)
 
-// excerpt returns the beginning of the first line, without long words.
+// excerpt returns the first line, without long words. It is cut when it is
+// redacted, not before: half a secret is harder to find.
 func excerpt(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return bounded(longWord.ReplaceAllString(line, redact.Mark), maxExcerpt)
+	return longWord.ReplaceAllString(line, redact.Mark)
 }
 
 // bounded cuts a text to at most n bytes of whole runes.

@@ -180,7 +180,7 @@ var fields = []struct {
 // printed, no 8 bytes of the subject token or of the access token come out.
 func TestErrorHidesTokens(t *testing.T) {
 	q := ask(t)
-	const token = "dkea-Zq7xV1mP0sN4bT8wLc2RjY6uHf3Gi9Eo5Ka-token_of-access.Xw3"
+	const token = "dkea-Zq7xV1mP0sN4bT8wLc2RjY6uHf3Gi9Eo5Ka-hW8v_r2D-y6JzQpXb5.Xw3"
 	for _, secret := range []string{q.subject.Raw(), token} {
 		for _, field := range fields {
 			if secret == token && !strings.Contains(field.body, "TOKEN") {
@@ -199,7 +199,7 @@ func TestErrorHidesTokens(t *testing.T) {
 				}
 				for form, text := range printed(err) {
 					for _, hidden := range []string{secret, echoed, strings.ReplaceAll(echoed, `\\`, `\`)} {
-						if piece := sharedRun(text, hidden); piece != "" && !strings.Contains(field.body, piece) {
+						if piece := sharedRun(text, hidden); piece != "" {
 							t.Errorf("%s in %s, printed with %s, shows %q: %s", echo.name, field.name, form, piece, text)
 						}
 					}

@@ -33,7 +33,7 @@ func (q question) refuse(kind Kind, reason string) *Error {
 
 // fail makes the error of an answer. Its body is not looked at.
 func (q question) fail(kind Kind, a answer) *Error {
-	e := &Error{Op: opExchange, Kind: kind, Status: a.status, RequestID: requestID(a.header)}
+	e := &Error{Op: opExchange, Kind: kind, Status: a.status, RequestID: requestID(a.header, q.secrets()...)}
 	e.Wait, _ = parseRetryAfter(a.header, a.received)
 	if kind == KindBadResponse {
 		e.Hint = hintBadResponse
@@ -86,7 +86,9 @@ func (q question) refused(a answer) *Error {
 	c := readComplaint(a.body)
 	kind, hint := q.judge(a, &c)
 	e := q.fail(kind, a)
-	e.tell(&c, append(q.secrets(), c.secrets...))
+	secrets := append(q.secrets(), c.secrets...)
+	e.tell(&c, secrets)
+	e.RequestID = requestID(a.header, secrets...)
 	if hint != "" {
 		e.Hint = hint
 	}
@@ -97,8 +99,10 @@ func (q question) refused(a answer) *Error {
 func (e *Error) tell(c *complaint, secrets []string) {
 	e.Code = tidy(c.code, maxWord, secrets...)
 	e.Description = redact.Text(c.description, secrets...)
+	if !c.structured() {
+		e.Description = bounded(e.Description, maxExcerpt)
+	}
 	e.ErrorID = tidy(c.errorID, maxID, secrets...)
-	e.RequestID = tidy(e.RequestID, maxID, secrets...)
 }
 
 // unreadable makes the error of a successful status whose body is no document.
@@ -120,7 +124,7 @@ func (q question) unreadable(a answer, reason error) *Error {
 func (q question) judge(a answer, c *complaint) (Kind, string) {
 	switch {
 	case a.status >= 300 && a.status < 400:
-		return KindNotDatabricks, hintRedirect(a)
+		return KindNotDatabricks, q.hintRedirect(a)
 	case a.status == http.StatusTooManyRequests || c.throttled():
 		return KindThrottled, hintThrottled
 	case a.status == http.StatusProxyAuthRequired:
@@ -240,7 +244,9 @@ func (c *complaint) blocked() bool {
 }
 
 // requestID returns the id under which Databricks' support finds a request.
-func requestID(h http.Header) string { return tidy(h.Get("X-Request-Id"), maxID) }
+func requestID(h http.Header, secrets ...string) string {
+	return tidy(h.Get("X-Request-Id"), maxID, secrets...)
+}
 
 // tidy makes a word of a server or a token fit to be shown.
 func tidy(s string, limit int, secrets ...string) string {

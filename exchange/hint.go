@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/brickfed/brickfed/internal/redact"
 )
 
 // A hint says what to change, and where: short sentences in lower case, joined
@@ -141,11 +143,11 @@ func (q question) hintEndpoint() string {
 
 // hintRedirect names the other host and nothing else of the Location, which may
 // hold anything.
-func hintRedirect(a answer) string {
+func (q question) hintRedirect(a answer) string {
 	to := "another path"
 	if u, err := url.Parse(a.header.Get("Location")); err == nil && u.Host != "" {
 		to = "something that is not a host"
-		if isHostname(u.Hostname()) && len(u.Hostname()) < maxClaim {
+		if isHostname(u.Hostname()) && len(u.Hostname()) < maxClaim && !redact.Finds(u.Host, q.secrets()...) {
 			to = u.Hostname()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"syscall"
 )
@@ -39,7 +40,7 @@ func (q question) judgeNetwork(err error) (Kind, string) {
 	switch {
 	case errors.As(err, &untrusted) || isX509(err):
 		return KindUntrusted, q.hintCertificate(err)
-	case errors.As(err, &record):
+	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		return KindUntrusted, "the server does not speak TLS on this port: check scheme and port of Host"
 	case errors.As(err, &alert):
 		return KindUntrusted, "the server ended the TLS handshake: it may want a client certificate or another TLS version, which the transport of HTTPClient sets"
@@ -99,7 +100,7 @@ func surelyUnsent(err error) bool {
 	switch {
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
 		return true
-	case errors.As(err, &dns), errors.As(err, &untrusted), errors.As(err, &record):
+	case errors.As(err, &dns), errors.As(err, &untrusted), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return true
 	}
 	return false

@@ -46,17 +46,18 @@ func Refusal(resp *http.Response) (err *Error, refused bool) {
 	if kind == "" {
 		return nil, false
 	}
-	e := &Error{Op: opUse, Kind: kind, Status: v.status, Hint: hint, RequestID: requestID(resp.Header)}
+	e := &Error{Op: opUse, Kind: kind, Status: v.status, Hint: hint}
 	e.Wait, _ = parseRetryAfter(resp.Header, time.Now())
 	v.complaint.code = first(v.complaint.code, v.challenge)
 	v.complaint.description = first(v.complaint.description, v.reason)
-	var secrets []string
+	secrets := v.complaint.secrets
 	if req := resp.Request; req != nil && req.URL != nil {
 		e.Endpoint = tidy(req.URL.Host, maxClaim)
 		_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 		secrets = append(secrets, token)
 	}
-	e.tell(&v.complaint, append(secrets, v.complaint.secrets...))
+	e.tell(&v.complaint, secrets)
+	e.RequestID = requestID(resp.Header, secrets...)
 	return e, kind == KindRefused
 }
 

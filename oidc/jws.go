@@ -24,9 +24,9 @@ type header struct {
 // parts in base64url without padding or anything else that a lax decoder skips.
 // The payload may be empty. Errors never quote the text.
 func splitJWS(raw string) (h header, payload []byte, err error) {
-	parts := strings.SplitN(raw, ".", 4)
-	if len(parts) != 3 {
-		return h, nil, fmt.Errorf("a JSON Web Token has three parts separated by dots, not %s", shape(raw))
+	parts := strings.SplitN(raw, ".", 6)
+	if other := otherThing(raw, len(parts)); other != "" {
+		return h, nil, fmt.Errorf("it is %s, not a JSON Web Token, which has three parts separated by dots", other)
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
@@ -73,21 +73,26 @@ func (h *header) decode(data []byte) error {
 	return nil
 }
 
-// shape helps a person to see what was pasted instead of a token, without
-// quoting it.
-func shape(raw string) string {
-	switch n := strings.Count(raw, ".") + 1; {
-	case strings.HasPrefix(raw, "dapi"):
-		return "a Databricks personal access token"
+// otherThing helps a person to see what was pasted instead of a token, without
+// quoting it. It is empty for what has the shape of one.
+func otherThing(raw string, parts int) string {
+	switch {
 	case strings.HasPrefix(raw, "{"):
 		return "a JSON object"
 	case strings.HasPrefix(raw, "<"):
 		return "a web page"
-	case n == 5:
-		return "five (an encrypted token, which Databricks cannot read)"
-	case n == 1:
-		return "one (an opaque access token? ask the provider for a JWT or an ID token)"
-	default:
-		return fmt.Sprint(n)
+	case strings.HasPrefix(raw, `"`), strings.HasPrefix(raw, "'"):
+		return "in quotation marks"
+	case len(raw) > 7 && strings.EqualFold(raw[:7], "bearer "):
+		return "a whole Authorization header"
+	case strings.HasPrefix(raw, "dapi"):
+		return "a Databricks personal access token"
+	case parts == 1:
+		return "an opaque text (an opaque access token? ask the provider for a JWT or an ID token)"
+	case parts == 5:
+		return "an encrypted token, which Databricks cannot read"
+	case parts != 3:
+		return "a text with another number of parts"
 	}
+	return ""
 }

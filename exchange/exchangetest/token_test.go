@@ -229,7 +229,9 @@ func TestExchange_requests(t *testing.T) {
 		code   string
 	}{
 		{"as it should be", keep, good, 200, ""},
-		{"charset", func(r *http.Request) { r.Header.Set("Content-Type", "Application/X-WWW-Form-urlencoded; charset=UTF-8") }, good, 200, ""},
+		{"charset", func(r *http.Request) {
+			r.Header.Set("Content-Type", "Application/X-WWW-Form-urlencoded; charset=UTF-8")
+		}, good, 200, ""},
 		{"unknown parameters", keep, form(w.subject(nil), map[string]string{"audience": "x", "requested_token_type": "y"}), 200, ""},
 		{"no scope", keep, form(w.subject(nil), map[string]string{"scope": "-"}), 200, ""},
 		{"JSON", func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }, good, 400, "invalid_request"},

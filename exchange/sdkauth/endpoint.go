@@ -53,6 +53,7 @@ func learned(cfg *config.Config, host *url.URL) string {
 			return ""
 		}
 	}
+	u.Scheme, u.Host = host.Scheme, host.Host // the same, as the config spells it
 	return u.JoinPath("v1/token").String()
 }
 

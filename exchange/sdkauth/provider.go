@@ -41,7 +41,7 @@ func newProvider(s Strategy, cfg *config.Config, said explicit) (*provider, erro
 	} else {
 		c := s.exchangeConfig(cfg, said)
 		if said.discovery != "" && c.TokenEndpoint == "" {
-			return nil, fmt.Errorf("Config.DiscoveryURL: %.256q is not the OAuth metadata of %s; leave it empty", said.discovery, cfg.Host)
+			return nil, fmt.Errorf("%.256q in Config.DiscoveryURL is not the OAuth metadata of %s; leave it empty", said.discovery, cfg.Host)
 		}
 		x, err := exchange.New(c)
 		if err != nil {
@@ -65,7 +65,7 @@ func (p *provider) SetHeaders(r *http.Request) error {
 	if r.URL != nil && r.URL.Host != "" && httpx.Origin(r.URL) != p.host {
 		return fmt.Errorf("sdkauth: the request goes to %.256q, but the token is for %s only; for another host, take the token from Config.GetTokenSource", httpx.Origin(r.URL), p.host)
 	}
-	token, err := p.tokens.Token(r.Context())
+	token, err := p.token(r.Context())
 	if err != nil {
 		return err
 	}
@@ -78,12 +78,21 @@ func (p *provider) SetHeaders(r *http.Request) error {
 
 // Token returns a copy of the token, for Config.GetTokenSource.
 func (p *provider) Token(ctx context.Context) (*oauth2.Token, error) {
-	token, err := p.tokens.Token(ctx)
+	token, err := p.token(ctx)
 	if err != nil {
 		return nil, err
 	}
-	shared := *token
-	return &shared, nil
+	own := *token
+	return &own, nil
+}
+
+// token does not trust a source of the user's to keep the contract.
+func (p *provider) token(ctx context.Context) (*oauth2.Token, error) {
+	token, err := p.tokens.Token(ctx)
+	if err == nil && (token == nil || token.AccessToken == "") {
+		err = errors.New("sdkauth: the token source returned neither a token nor an error")
+	}
+	return token, err
 }
 
 // exchangeConfig translates the config.

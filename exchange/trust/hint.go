@@ -131,6 +131,7 @@ func entraTenant(issuer string) string {
 // numeric IDs of owner and repository in it, behind an @.
 var githubSubject = regexp.MustCompile(`\Arepo:([^/:@]+)(@[0-9]+)?/([^/:@]+)(@[0-9]+)?(:.*)\z`)
 
+// githubHint compares two different subjects.
 func githubHint(want, got string) string {
 	w, g := githubSubject.FindStringSubmatch(want), githubSubject.FindStringSubmatch(got)
 	if w == nil || g == nil || w[1] != g[1] || w[3] != g[3] {
@@ -143,10 +144,8 @@ func githubHint(want, got string) string {
 		return fmt.Sprintf("this repository's subjects carry no immutable IDs: set subject to %s", quote(got))
 	case w[2] != g[2] || w[4] != g[4]:
 		return "the names are the same but the IDs are not: it is another repository, or another owner"
-	case w[5] != g[5]:
-		return "it is the right repository, but the job ran for another environment, branch or event"
 	}
-	return ""
+	return "it is the right repository, but the job ran for another environment, branch or event"
 }
 
 // subjectClaims are the claims in which providers identify people and workloads.

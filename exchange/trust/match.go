@@ -78,12 +78,16 @@ func list(values []string, last string) string {
 }
 
 // Match tells whether a policy takes a token with these claims. It returns nil,
-// or a [*Mismatch] with the first field that differs. Issuer, audience and
-// subject are compared to the letter, as Databricks does; the token's aud may be
-// a list, of which one suffices. An account policy takes every subject, but the
-// token must have one, and only one. A policy without issuer takes nothing, and neither does a
-// service principal's policy without subject. Whether the policy is valid, and
-// the token genuine and alive, is not looked at. Safe for concurrent use.
+// or a [*Mismatch] with the first field that differs.
+//
+// Issuer, audience and subject are compared to the letter, as Databricks does.
+// The token's aud may be a list, of which one suffices. An account policy takes
+// every subject, but the token must have one: sub is a string, and of another
+// subject claim a list counts if it has a single string. A policy without issuer
+// takes nothing, and neither does a service principal's policy without subject.
+//
+// Whether the policy is valid, and the token genuine and alive, is not looked at.
+// Match is safe for concurrent use.
 func Match(p Policy, c *claims.Claims) error {
 	if m := match(&p, c); m != nil {
 		return m

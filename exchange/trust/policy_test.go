@@ -116,6 +116,7 @@ func TestPolicy_UnmarshalJSON_strict(t *testing.T) {
 		{"not UTF-8", "{\"oidc_policy\":{\"subject\":\"\xff\"}}", []string{"not UTF-8"}},
 		{"fraction as ID", `{"service_principal_id":1.5,` + issuer + `}`, []string{"service_principal_id: it is not the numeric ID"}},
 		{"large ID", `{"service_principal_id":9223372036854775808,` + issuer + `}`, []string{"service_principal_id: it is not the numeric ID"}},
+		{"half a surrogate pair as ID", `{"service_principal_id":"\ud83d",` + issuer + `}`, []string{"service_principal_id: it is not a string of Unicode"}},
 		{"list as ID", `{"service_principal_id":[1],` + issuer + `}`, []string{"service_principal_id: it is not the numeric ID"}},
 		{"odd name", `{"name":"accounts/1/policies/2",` + issuer + `}`, []string{"not the resource name of a federation policy"}},
 		{"name without IDs", `{"name":"accounts//federationPolicies/x",` + issuer + `}`, []string{"an ID in it is empty"}},

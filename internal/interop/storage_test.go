@@ -45,8 +45,9 @@ type store struct {
 }
 
 var (
-	_ op.Storage                  = (*store)(nil)
-	_ op.ClientCredentialsStorage = (*store)(nil)
+	_ op.Storage                   = (*store)(nil)
+	_ op.ClientCredentialsStorage  = (*store)(nil)
+	_ op.CanSetUserinfoFromRequest = (*store)(nil)
 )
 
 // rotate signs with a new key from now on and withdraws all others.
@@ -115,8 +116,10 @@ func (s *store) CreateAccessToken(context.Context, op.TokenRequest) (string, tim
 	return rand.Text(), time.Now().Add(s.lifetime), nil
 }
 
-// SetUserinfoFromScopes implements op.Storage: a client is no user.
-func (s *store) SetUserinfoFromScopes(context.Context, *zitadel.UserInfo, string, string, []string) error {
+// SetUserinfoFromRequest implements op.CanSetUserinfoFromRequest. The sub of an
+// ID token comes from here.
+func (s *store) SetUserinfoFromRequest(_ context.Context, info *zitadel.UserInfo, r op.IDTokenRequest, _ []string) error {
+	info.Subject = r.GetSubject()
 	return nil
 }
 

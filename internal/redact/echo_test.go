@@ -31,6 +31,7 @@ func TestText_echo(t *testing.T) {
 		{"percent-encoded thrice", strings.ReplaceAll(strings.ReplaceAll(escape(opaque, "%%%02X"), "%", "%25"), "%", "%25")},
 		{"JSON escapes", escape(opaque, `\u%04x`)},
 		{"JSON escapes, upper case", escape(opaque, `\u%04X`)},
+		{"JSON escapes in JSON", escape(opaque, `\\u%04x`)},
 		{"hexadecimal escapes", escape(opaque, `\x%02x`)},
 		{"HTML decimal references", escape(opaque, `&#%d;`)},
 		{"HTML hexadecimal references", escape(opaque, `&#x%x;`)},

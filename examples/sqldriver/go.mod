@@ -1,0 +1,5 @@
+module github.com/brickfed/brickfed/examples/sqldriver
+
+go 1.25.0
+
+replace github.com/brickfed/brickfed => ../..

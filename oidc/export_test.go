@@ -1,0 +1,32 @@
+package oidc
+
+import (
+	"net/http"
+	"time"
+)
+
+// ReusedAudiences returns how many audiences a reusing source keeps.
+func ReusedAudiences(src Source) int {
+	r := src.(*reuse)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.slots)
+}
+
+// ReadTokenAnswer reads the answer of a token endpoint.
+func ReadTokenAnswer(status int, h http.Header, body []byte, secrets ...string) (access, id string, err error) {
+	a, err := readTokenAnswer(&result{status: status, header: h, body: body, received: time.Now()}, "https://idp.example/token", secrets)
+	if err != nil {
+		return "", "", err
+	}
+	return a.AccessToken, a.IDToken, nil
+}
+
+// ParseMetadata reads a discovery document.
+func ParseMetadata(data []byte) (issuer, endpoint, keys string, err error) {
+	m, err := parseMetadata(data)
+	if err != nil {
+		return "", "", "", err
+	}
+	return m.Issuer, m.TokenEndpoint, m.KeySet, nil
+}
