@@ -6,6 +6,7 @@ import "time"
 const (
 	FlightTimeout = flightTimeout
 	MaxNap        = maxNap
+	MaxRefusals   = maxRefusals
 )
 
 var (

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,7 +34,7 @@ type world struct {
 	inside  int
 	first   *oauth2.Token            // the first token issued, which mode 6 repeats
 	ends    map[string]time.Duration // age of the world at which each token ends
-	refused map[string]bool
+	refused []string                 // the last ones: the memory of a cache is bounded
 }
 
 // age is the real time that has passed.
@@ -99,7 +99,7 @@ func (w *world) leave() {
 // call asks for a token, with one second of patience, and judges the answer.
 func (w *world) call() {
 	w.mu.Lock()
-	refused := maps.Clone(w.refused)
+	refused := slices.Clone(w.refused)
 	w.mu.Unlock()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
@@ -111,7 +111,7 @@ func (w *world) call() {
 	var ce *cache.Error
 	switch {
 	case err == nil:
-		if refused[tok.AccessToken] {
+		if slices.Contains(refused, tok.AccessToken) {
 			w.t.Errorf("%s was handed out after it was refused", tok.AccessToken)
 		}
 		late := w.age() - w.ends[tok.AccessToken]
@@ -146,7 +146,8 @@ func (w *world) step(op byte) {
 		if tok, err := w.c.Token(cancelled); err == nil {
 			w.c.Invalidate(tok)
 			w.mu.Lock()
-			w.refused[tok.AccessToken] = true
+			w.refused = append(w.refused, tok.AccessToken)
+			w.refused = w.refused[max(0, len(w.refused)-cache.MaxRefusals):]
 			w.mu.Unlock()
 		}
 	case 6, 7: // the source changes its ways
@@ -179,7 +180,7 @@ var cancelled = func() context.Context {
 
 func live(t *testing.T, script []byte) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, start: time.Now(), ends: make(map[string]time.Duration), refused: make(map[string]bool)}
+		w := &world{t: t, start: time.Now(), ends: make(map[string]time.Duration)}
 		w.c = cache.New(w, cache.Options{Rand: seeded(uint64(len(script))), DisableAsync: len(script)%2 == 1})
 		w.c.SetWall(w.wall.now)
 		for _, op := range script {

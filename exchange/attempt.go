@@ -80,7 +80,7 @@ func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
 		return nil, err
 	}
 	t.clock.observe(a)
-	t.event.RequestID = requestID(a.header)
+	t.event.RequestID = requestID(a.header, t.question.secrets()...)
 	response, failure := parseAnswer(t.question, a)
 	if failure != nil {
 		if failure.Kind == KindNotDatabricks {

@@ -92,10 +92,12 @@ func TestNetworkFailure_loopback(t *testing.T) {
 	secure := serve((*httptest.Server).StartTLS, nothing)
 	plain := serve((*httptest.Server).Start, nothing)
 	hangup := serve((*httptest.Server).Start, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	leaving := serve((*httptest.Server).Start, func(_ http.ResponseWriter, r *http.Request) {
+	release := make(chan struct{})
+	leaving := serve((*httptest.Server).Start, func(http.ResponseWriter, *http.Request) {
 		cancel() // the caller leaves while the server works
-		<-r.Context().Done()
+		<-release
 	})
+	t.Cleanup(func() { close(release) }) // before the server waits for its handlers
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	tests := []struct {

@@ -30,3 +30,15 @@ func ParseMetadata(data []byte) (issuer, endpoint, keys string, err error) {
 	}
 	return m.Issuer, m.TokenEndpoint, m.KeySet, nil
 }
+
+// ParseKeySet returns the keys of a set that are used.
+func ParseKeySet(data []byte) (keys []any, err error) {
+	ring, err := parseKeySet(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range ring.keys {
+		keys = append(keys, k.key)
+	}
+	return keys, nil
+}

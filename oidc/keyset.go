@@ -86,8 +86,8 @@ func (s *KeySet) VerifySignature(ctx context.Context, jwt string) (payload []byt
 	if err != nil {
 		return nil, err
 	}
-	payload, err = ring.verify(h, jwt)
-	if !errors.Is(err, errNoKey) {
+	payload, known, err := ring.verify(h, jwt)
+	if known {
 		return payload, err
 	}
 	// The key may be newer than the set.
@@ -98,7 +98,8 @@ func (s *KeySet) VerifySignature(ctx context.Context, jwt string) (payload []byt
 	if fresh == ring {
 		return nil, err
 	}
-	return fresh.verify(h, jwt)
+	payload, _, err = fresh.verify(h, jwt)
+	return payload, err
 }
 
 // checkHeader refuses what no key can help.
@@ -116,32 +117,30 @@ func checkHeader(h header) error {
 	return nil
 }
 
-// errNoKey is a key that the set does not have.
-var errNoKey = errors.New("no key")
-
 // verify checks the signature with each key that may have made it: one, unless
-// the token names none.
-func (r *keyring) verify(h header, jwt string) ([]byte, error) {
+// the token names none. known is false if a key that the set does not have may
+// have made it.
+func (r *keyring) verify(h header, jwt string) (payload []byte, known bool, err error) {
 	candidates := r.candidates(h)
 	if len(candidates) == 0 {
-		if why, known := r.refused[h.Kid]; known && h.Kid != "" {
-			return nil, refusal("the issuer's key %q cannot be used: %s: %w", redact.Text(h.Kid), why, errNoKey)
+		if why, unusable := r.refused[h.Kid]; unusable && h.Kid != "" {
+			return nil, false, refusal("the issuer's key %q cannot be used: %s", redact.Text(h.Kid), why)
 		}
-		return nil, refusal("the issuer publishes no key %q for %s: %w", redact.Text(h.Kid), h.Alg, errNoKey)
+		return nil, false, refusal("the issuer publishes no key %q for %s", redact.Text(h.Kid), h.Alg)
 	}
 	jws, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 	if err != nil {
-		return nil, refusal("%w: its header cannot be used", ErrMalformed)
+		return nil, true, refusal("%w: its header cannot be used", ErrMalformed)
 	}
 	for _, k := range candidates {
 		if payload, err := jws.Verify(k.key); err == nil {
-			return payload, nil
+			return payload, true, nil
 		}
 	}
 	if h.Kid == "" {
-		return nil, refusal("it names no key, and its signature is by none of the issuer's: %w", errNoKey)
+		return nil, false, refusal("it names no key, and its signature is by none of the issuer's")
 	}
-	return nil, refusal("its signature is not by the issuer's key %q", redact.Text(h.Kid))
+	return nil, true, refusal("its signature is not by the issuer's key %q", redact.Text(h.Kid))
 }
 
 // current returns the keys to use now, and fetches them if they are too old.

@@ -48,7 +48,7 @@ func (r *tokenRequest) do(ctx context.Context) (*tokenAnswer, error) {
 		}
 		answer, err := r.try(ctx, func(form url.Values, h http.Header) error {
 			return rotating.apply(value, form, h)
-		}, value)
+		}, value, url.QueryEscape(value))
 		switch {
 		case err == nil:
 			rotating.secret().accept(value)

@@ -14,30 +14,30 @@ import (
 	"github.com/brickfed/brickfed/exchange"
 )
 
-// open opens the warehouse at the HTTP path of the host in cfg. Nothing is sent
-// before the first query.
+// open opens the warehouse at the HTTP path of cfg.Host. Nothing is sent before
+// the first query. The *sql.DB keeps its sessions from one token to the next.
 func open(path string, cfg exchange.Config) (*sql.DB, error) {
-	host, port, err := address(cfg.Host)
-	if err != nil {
-		return nil, err
-	}
 	x, err := exchange.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	// The token goes in below the driver's own retries, as the transport that it
-	// sends with. Then a refused token costs one more request, not the query. An
-	// exchange.Transport is also an authenticator of the driver, for
-	// dbsql.WithAuthenticator; but an authenticator never sees an answer, so a
-	// revoked token would fail every query until it is refreshed. One of the two
-	// is enough.
+	host, port, err := address(cfg.Host)
+	if err != nil {
+		return nil, err
+	}
+	// The token goes in below the driver's own retries, in the transport that it
+	// sends with: a refused token then costs one more request, not the query. An
+	// exchange.Transport is also what dbsql.WithAuthenticator takes. But an
+	// authenticator sees no answers, so that a revoked token would fail every query
+	// until the cache refreshes it. One of the two is enough.
 	connector, err := dbsql.NewConnector(
-		dbsql.WithServerHostname(host),
+		dbsql.WithServerHostname(host.Scheme+"://"+host.Hostname()),
 		dbsql.WithPort(port),
 		dbsql.WithHTTPPath(path),
-		dbsql.WithTransport(&downloads{
+		dbsql.WithTransport(&transport{
 			workspace: &exchange.Transport{Host: cfg.Host, Tokens: cache.New(x, cache.Options{})},
-			name:      strings.TrimPrefix(strings.TrimPrefix(host, "https://"), "http://"),
+			downloads: http.DefaultTransport,
+			name:      host.Hostname(),
 		}),
 	)
 	if err != nil {
@@ -46,36 +46,38 @@ func open(path string, cfg exchange.Config) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// address takes a host apart as the driver wants it: the port for itself, and
-// the scheme with the name.
-func address(host string) (string, int, error) {
+// address parses a host. The driver wants its port apart.
+func address(host string) (*url.URL, int, error) {
 	if !strings.Contains(host, "://") {
 		host = "https://" + host
 	}
 	u, err := url.Parse(host)
 	if err != nil {
-		return "", 0, fmt.Errorf("host: %w", err)
+		return nil, 0, fmt.Errorf("read the host: %w", err)
 	}
-	port := 443
-	if u.Port() != "" {
-		if port, err = strconv.Atoi(u.Port()); err != nil {
-			return "", 0, fmt.Errorf("host: port: %w", err)
-		}
+	if u.Port() == "" {
+		return u, 443, nil
 	}
-	return u.Scheme + "://" + u.Hostname(), port, nil
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the host's port: %w", err)
+	}
+	return u, port, nil
 }
 
-// downloads sends what is for the workspace with a token, and downloads from
-// elsewhere without: the driver uses its transport for CloudFetch too, which gets
-// large results from presigned links to the cloud's storage.
-type downloads struct {
+// transport sends with the token what goes to the workspace, and downloads from
+// elsewhere without it. The driver needs both of the one transport that it takes:
+// with CloudFetch, large results come from presigned links to the cloud's storage.
+type transport struct {
 	workspace http.RoundTripper
+	downloads http.RoundTripper
 	name      string // of the workspace's host
 }
 
-func (d *downloads) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method == http.MethodGet && req.URL.Hostname() != d.name {
-		return http.DefaultTransport.RoundTrip(req)
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodGet && req.URL.Hostname() != t.name {
+		return t.downloads.RoundTrip(req)
 	}
-	return d.workspace.RoundTrip(req)
+	return t.workspace.RoundTrip(req) // which refuses any other origin
 }

@@ -97,16 +97,20 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	}
 	defer db.Close()
 
-	for _, moment := range []string{"at first", "after a revocation"} {
+	report := func(moment string) error {
 		name, err := currentUser(ctx, db)
 		if err != nil {
 			return fmt.Errorf("%s: %w", moment, err)
 		}
 		exchanges := world.Databricks.Count(exchangetest.Token)
 		fmt.Fprintf(out, "%s: the SQL session is %s, %d exchange(s) so far\n", moment, name, exchanges)
-		world.Databricks.RevokeAll()
+		return nil
 	}
-	return nil
+	if err := report("at first"); err != nil {
+		return err
+	}
+	world.Databricks.RevokeAll()
+	return report("after a revocation")
 }
 
 func currentUser(ctx context.Context, db *sql.DB) (string, error) {

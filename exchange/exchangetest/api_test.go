@@ -120,6 +120,7 @@ func TestAPI_paths(t *testing.T) {
 		{"GET", w.dbx.URL() + "/api/2.1/jobs/list", workspace, 404},
 		{"GET", w.dbx.URL() + "/api/2.0/sql/statements/x", workspace, 404},
 		{"GET", w.dbx.AccountURL() + "/api/2.0/preview/scim/v2/Me", at(w.dbx.AccountURL()), 404},
+		{"GET", w.dbx.AccountURL() + "/api/2.0/preview/scim/v2/Groups", at(w.dbx.AccountURL()), 404},
 		{"GET", w.dbx.AccountURL() + "/api/2.0/accounts/" + account + "/scim/v2/Groups", at(w.dbx.AccountURL()), 200},
 		{"GET", w.dbx.AccountURL() + "/api/2.0/accounts/" + account + "/scim/v2/Me", at(w.dbx.AccountURL()), 404},
 		{"GET", w.dbx.AccountURL() + "/api/2.0/accounts/" + job + "/scim/v2/Groups", at(w.dbx.AccountURL()), 404},

@@ -35,7 +35,7 @@ func (s *Server) servePolicies(a *apiCall) {
 		a.notFound()
 		return
 	}
-	if !a.principal.Admin || a.token.Group != "" {
+	if !a.principal.Admin {
 		s.logReason(a.call, "the principal is no account admin")
 		recorded["api permission denied"].send(a.w)
 		return

@@ -206,6 +206,11 @@ func TestExchange_principalChanges(t *testing.T) {
 	}
 	w.post(form(w.subject(nil), nil))
 	wantContains(t, w.reason(), "no service principal")
+	if err := w.dbx.Add(exchangetest.Principal{ApplicationID: job, ID: "3711048827441"}); err != nil {
+		t.Fatal(err)
+	}
+	w.post(form(w.subject(nil), nil))
+	wantContains(t, w.reason(), "there is no policy") // they went with it
 }
 
 func TestExchange_requests(t *testing.T) {

@@ -145,7 +145,7 @@ func (l loader) Configure(cfg *config.Config) error {
 func (p *plug) derive(cfg *config.Config) *plug {
 	child := &plug{strategy: p.strategy, cfg: cfg, explicit: explicit{host: p.explicit.host}}
 	if p.explicit.audience == "" && cfg.TokenAudience == p.cfg.TokenAudience {
-		_ = cfg
+		cfg.TokenAudience = ""
 	}
 	if same := originOf(cfg.Host) == originOf(p.cfg.Host); cfg.DiscoveryURL == p.cfg.DiscoveryURL && !same {
 		cfg.DiscoveryURL = "" // also one that the user set: it was for the other host

@@ -24,14 +24,14 @@ func (environment) Configure(cfg *config.Config) error {
 	return wrap("configure", errors.Join(err, loadUnnamed(cfg)))
 }
 
-// foreign reports whether an attribute is none of ours: it belongs to another
-// authentication method, or chooses one. The ID token request of GitHub Actions
-// is foreign too: the SDK would print its bearer token in errors.
+// foreign reports whether an attribute belongs to another authentication method.
+// The ID token request of GitHub Actions does too, though the SDK does not say
+// so: it would print the bearer token in errors.
 func foreign(attr *config.ConfigAttribute) bool {
 	switch attr.Name {
 	case "client_id":
 		return false
-	case "auth_type", "actions_id_token_request_url", "actions_id_token_request_token":
+	case "actions_id_token_request_url", "actions_id_token_request_token":
 		return true
 	}
 	return attr.HasAuthAttribute()

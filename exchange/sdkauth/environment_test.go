@@ -243,6 +243,7 @@ func TestOwnLoaders(t *testing.T) {
 	loaders[0] = setHost(w.dbx.URL())
 	cfg := &config.Config{HTTPTransport: w.wire, Loaders: loaders}
 	w.mustBe(w.client(cfg, w.strategy()), job)
+	w.neverSent("dapi-of-a-loader")
 	if cfg.WarehouseID != "" {
 		t.Error("the environment was read")
 	}
@@ -256,7 +257,7 @@ type setHost string
 func (setHost) Name() string { return "test" }
 
 func (h setHost) Configure(cfg *config.Config) error {
-	cfg.Host, cfg.Token = string(h), "dapi-of-a-loader"
+	cfg.Host, cfg.Token, cfg.Username = string(h), "dapi-of-a-loader", "ada" // two methods at once
 	return nil
 }
 

@@ -355,18 +355,27 @@ func TestScopes(t *testing.T) {
 func TestAudience(t *testing.T) {
 	const own = "https://dbc-test.cloud.databricks.com/oidc/v1/token"
 	for name, test := range map[string]struct {
-		field, variable string
-		asked           string
-		refused         bool // the token is for "databricks"
+		field, variable, metadata string
+		asked                     string
+		refused                   bool // the token is for "databricks"
 	}{
 		"nobody said":      {asked: own},
+		"metadata":         {metadata: "elsewhere", asked: "elsewhere"},
+		"field, metadata":  {field: "databricks", metadata: "elsewhere", asked: "databricks"},
 		"field":            {field: "databricks", asked: "databricks"},
 		"variable":         {variable: "databricks", asked: "databricks"},
 		"another field":    {field: "elsewhere", asked: "elsewhere", refused: true},
 		"another variable": {variable: "elsewhere", asked: "elsewhere", refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newWorld(t, func(c *exchangetest.Config) {
+				c.Metadata = func(_ string, document map[string]any) bool {
+					if test.metadata != "" {
+						document["token_federation_default_oidc_audiences"] = []string{test.metadata}
+					}
+					return true
+				}
+			})
 			t.Setenv("DATABRICKS_TOKEN_AUDIENCE", test.variable)
 			cfg := w.config()
 			cfg.TokenAudience = test.field

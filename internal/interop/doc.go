@@ -11,8 +11,7 @@
 //
 // github.com/zitadel/oidc is a certified OpenID provider as a library. The tests
 // start one, in both of the forms that it has (its classic one and its newer
-// Server), with a storage of their own around its example storage: one client,
-// client credentials, access tokens as JWT. In front of a fake Databricks (package
+// Server), with a storage that knows one client and issues access tokens as JWT. In front of a fake Databricks (package
 // exchangetest, whose verification of tokens is independent of package oidc) they
 // prove that
 //

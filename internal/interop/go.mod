@@ -8,6 +8,7 @@ require (
 	github.com/brickfed/brickfed v0.0.0-00010101000000-000000000000
 	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
 	github.com/databricks/databricks-sdk-go v0.182.0
+	github.com/go-jose/go-jose/v4 v4.1.6
 	github.com/zitadel/oidc/v3 v3.51.17
 )
 
@@ -19,7 +20,6 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/felixge/httpsnoop v1.0.4 // indirect
 	github.com/go-chi/chi/v5 v5.5.0 // indirect
-	github.com/go-jose/go-jose/v4 v4.1.6 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect

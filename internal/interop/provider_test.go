@@ -53,7 +53,7 @@ func start(t *testing.T, s setup) *provider {
 	}
 	p := &provider{counts: make(map[string]int)}
 	p.store = &store{
-		Storage:  storage.NewStorage(storage.NewUserStore("https://idp.example")),
+		Storage:  new(storage.Storage),
 		lifetime: s.lifetime,
 		issuesID: s.issuesID,
 	}

@@ -33,8 +33,9 @@ func audienceScope(audience string) string {
 	return "urn:zitadel:iam:org:project:id:" + audience + ":aud"
 }
 
-// store is what the provider knows: the example's storage, and in its place what
-// client credentials need. It signs with the first of its keys.
+// store is what the provider knows: what client credentials need, and for all
+// other methods of the interface the example's storage, with nothing in it. It
+// signs with the first of its keys.
 type store struct {
 	*storage.Storage
 	lifetime time.Duration // of access tokens

@@ -12,10 +12,10 @@ const (
 	codeError         int32 = 3
 	codeInvalidHandle int32 = 4
 
-	stateFinished   int32 = 2 // TOperationState
-	typeString      int32 = 7 // TTypeId
-	formatColumns   int32 = 1 // TSparkRowSetType
-	executeStatment int32 = 0 // TOperationType
+	stateFinished    int32 = 2 // TOperationState
+	executeStatement int32 = 0 // TOperationType
+	typeString       int32 = 7 // TTypeId
+	formatColumns    int32 = 1 // TSparkRowSetType
 
 	// protocolVersion is the first of the Spark versions: the driver may ask for
 	// the result together with the statement, but not for Arrow or CloudFetch.
@@ -73,7 +73,7 @@ func executed(answer []byte) (object, error) {
 	}
 	return object{
 		{1, success},
-		{2, object{{1, handle(newID())}, {2, executeStatment}, {3, true}}},
+		{2, object{{1, handle(newID())}, {2, executeStatement}, {3, true}}},
 		{1281, object{
 			{1, object{{1, success}, {2, stateFinished}}},
 			{2, object{{1, success}, {2, object{{1, schema}}}, {1281, formatColumns}}},
