@@ -159,7 +159,7 @@ func (t *try) lifeOf(token *oidc.Token, a answer) (life time.Duration, exact boo
 	if token == nil || token.Expiry().IsZero() {
 		return 0, false
 	}
-	if server, _, known := t.clock.serverTime(a.sent); known {
+	if server, _, known := t.serverTime(a.sent); known {
 		return token.Expiry().Sub(server), true
 	}
 	iat, there, err := token.UnverifiedClaims().Time("iat")

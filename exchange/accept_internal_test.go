@@ -170,7 +170,7 @@ func TestAccept_expiry(t *testing.T) {
 				if tt.date {
 					a.header.Set("Date", server.UTC().Format(http.TimeFormat))
 				}
-				try.clock.observe(a)
+				try.clock.Observe(a.header, a.sent, a.received)
 				raw := "opaque-token"
 				if tt.returned != nil {
 					raw = tokenOf(t, stamp(tt.returned, map[string]any{"iss": "https://h.databricks.com/oidc"})).Raw()

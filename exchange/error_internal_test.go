@@ -47,14 +47,26 @@ func TestErrorText(t *testing.T) {
 	}{
 		{"zero", Error{}, "exchange: "},
 		{"unknown kind", Error{Op: "map claims", Kind: "odd"}, "exchange: map claims: odd"},
-		{"cause and hint", Error{Op: "check configuration", Kind: KindConfig, Err: errors.Join(errors.New("Host: it is required"), errors.New("ClientID: it is short")), Hint: "set both"},
-			"exchange: check configuration: the configuration cannot work: Host: it is required; ClientID: it is short; set both"},
-		{"everything", Error{Op: "exchange token", Kind: KindRequest, Status: 400, Code: "invalid_request", Description: "no", ErrorID: "e-1", RequestID: "r-1"},
-			"exchange: exchange token: the server refuses the request (HTTP 400, invalid_request: no, error id e-1, request id r-1)"},
-		{"code that repeats the status", Error{Op: "use token", Kind: KindRefused, Status: 403, Code: "403", Description: "Invalid access token."},
-			"exchange: use token: the access token is refused (HTTP 403, Invalid access token.)"},
-		{"a cause with a token in it", Error{Op: "exchange token", Kind: KindSource, Err: errors.New("got eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln")},
-			"exchange: exchange token: no subject token: got [redacted]"},
+		{
+			"cause and hint",
+			Error{Op: "check configuration", Kind: KindConfig, Err: errors.Join(errors.New("Host: it is required"), errors.New("ClientID: it is short")), Hint: "set both"},
+			"exchange: check configuration: the configuration cannot work: Host: it is required; ClientID: it is short; set both",
+		},
+		{
+			"everything",
+			Error{Op: "exchange token", Kind: KindRequest, Status: 400, Code: "invalid_request", Description: "no", ErrorID: "e-1", RequestID: "r-1"},
+			"exchange: exchange token: the server refuses the request (HTTP 400, invalid_request: no, error id e-1, request id r-1)",
+		},
+		{
+			"code that repeats the status",
+			Error{Op: "use token", Kind: KindRefused, Status: 403, Code: "403", Description: "Invalid access token."},
+			"exchange: use token: the access token is refused (HTTP 403, Invalid access token.)",
+		},
+		{
+			"a cause with a token in it",
+			Error{Op: "exchange token", Kind: KindSource, Err: errors.New("got eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln")},
+			"exchange: exchange token: no subject token: got [redacted]",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/brickfed/brickfed/claims"
+	"github.com/brickfed/brickfed/internal/skew"
 	"github.com/brickfed/brickfed/oidc"
 )
 
@@ -25,7 +26,7 @@ type Exchanger struct {
 	origin  *url.URL
 	client  *http.Client
 	locator *locator
-	clock   clock
+	clock   skew.Clock     // the token endpoint's
 	rand    func() float64 // in [0, 1)
 }
 

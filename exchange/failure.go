@@ -33,7 +33,7 @@ func (q question) refuse(kind Kind, reason string) *Error {
 
 // fail makes the error of an answer. Its body is not looked at.
 func (q question) fail(kind Kind, a answer) *Error {
-	e := &Error{Op: opExchange, Kind: kind, Status: a.status, RequestID: requestID(a.header, q.secrets()...)}
+	e := &Error{Op: opExchange, Kind: kind, Status: a.status, RequestID: q.censor().requestID(a.header)}
 	e.Wait, _ = parseRetryAfter(a.header, a.received)
 	if kind == KindBadResponse {
 		e.Hint = hintBadResponse
@@ -81,14 +81,22 @@ func (q question) secrets() []string {
 	return []string{q.subject.Raw()}
 }
 
+// censor knows the secrets, and the claims that may be named.
+func (q question) censor() censor {
+	c := censor{secrets: q.secrets(), known: []string{q.endpoint, q.account, q.audience, q.scope, q.target.ClientID}}
+	if q.subject != nil {
+		c.known = append(c.known, q.issuer(), q.subject.UnverifiedClaims().Subject())
+		c.known = append(c.known, q.audiences()...)
+	}
+	return c
+}
+
 // refused makes the error of an answer that says no, of whatever shape.
 func (q question) refused(a answer) *Error {
 	c := readComplaint(a.body)
 	kind, hint := q.judge(a, &c)
 	e := q.fail(kind, a)
-	secrets := append(q.secrets(), c.secrets...)
-	e.tell(&c, secrets)
-	e.RequestID = requestID(a.header, secrets...)
+	e.tell(&c, a.header, q.censor())
 	if hint != "" {
 		e.Hint = hint
 	}
@@ -96,13 +104,16 @@ func (q question) refused(a answer) *Error {
 }
 
 // tell takes over what the server said.
-func (e *Error) tell(c *complaint, secrets []string) {
-	e.Code = tidy(c.code, maxWord, secrets...)
-	e.Description = redact.Text(c.description, secrets...)
+func (e *Error) tell(c *complaint, h http.Header, by censor) {
+	by.secrets = append(by.secrets, c.secrets...)
+	e.Code = by.text(c.code, maxWord)
+	e.ErrorID = by.text(c.errorID, maxID)
+	e.RequestID = by.requestID(h)
+	limit := redact.MaxText
 	if !c.structured() {
-		e.Description = bounded(e.Description, maxExcerpt)
+		limit = maxExcerpt
 	}
-	e.ErrorID = tidy(c.errorID, maxID, secrets...)
+	e.Description = by.text(c.description, limit)
 }
 
 // unreadable makes the error of a successful status whose body is no document.
@@ -241,16 +252,6 @@ func (c *complaint) unavailable() bool {
 // from.
 func (c *complaint) blocked() bool {
 	return c.mentions("ip acl", "ip access list", "ip address", "network access", "public access", "private link", "privatelink", "network policy")
-}
-
-// requestID returns the id under which Databricks' support finds a request.
-func requestID(h http.Header, secrets ...string) string {
-	return tidy(h.Get("X-Request-Id"), maxID, secrets...)
-}
-
-// tidy makes a word of a server or a token fit to be shown.
-func tidy(s string, limit int, secrets ...string) string {
-	return bounded(redact.Text(s, secrets...), limit)
 }
 
 // scrub returns the error itself if its text is free of the secrets. Else it

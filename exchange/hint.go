@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
-
-	"github.com/brickfed/brickfed/internal/redact"
 )
 
 // A hint says what to change, and where: short sentences in lower case, joined
@@ -147,7 +145,7 @@ func (q question) hintRedirect(a answer) string {
 	to := "another path"
 	if u, err := url.Parse(a.header.Get("Location")); err == nil && u.Host != "" {
 		to = "something that is not a host"
-		if isHostname(u.Hostname()) && len(u.Hostname()) < maxClaim && !redact.Finds(u.Host, q.secrets()...) {
+		if isHostname(u.Hostname()) && len(u.Hostname()) < maxClaim && !q.censor().hides(u.Host) {
 			to = u.Hostname()
 		}
 	}

@@ -50,14 +50,13 @@ func Refusal(resp *http.Response) (err *Error, refused bool) {
 	e.Wait, _ = parseRetryAfter(resp.Header, time.Now())
 	v.complaint.code = first(v.complaint.code, v.challenge)
 	v.complaint.description = first(v.complaint.description, v.reason)
-	secrets := v.complaint.secrets
+	var by censor
 	if req := resp.Request; req != nil && req.URL != nil {
 		e.Endpoint = tidy(req.URL.Host, maxClaim)
 		_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
-		secrets = append(secrets, token)
+		by.secrets = []string{token}
 	}
-	e.tell(&v.complaint, secrets)
-	e.RequestID = requestID(resp.Header, secrets...)
+	e.tell(&v.complaint, resp.Header, by)
 	return e, kind == KindRefused
 }
 

@@ -25,10 +25,11 @@ import (
 //	Keycloak  Scopes, if the audience mapper sits in an optional client scope
 //	RFC 8707  Resource: "<resource URI>"
 //
-// It asks for metadata once an hour at most, sends one token request per call
-// (another only while the client's secret rotates), follows no redirects, and
-// gives each request 10 seconds. A failure is an [*Error] if the provider, or
-// the way to it, is its cause.
+// The issuer's metadata is kept for an hour, and up to a day while it cannot be
+// fetched again. Each call sends one token request (another only while the
+// client's secret rotates), follows no redirects, and gives each request 10
+// seconds. A failure is an [*Error] if the provider, or the way to it, is its
+// cause.
 type ClientCredentials struct {
 	// Issuer is the provider's issuer URL, to the letter. The token endpoint is
 	// found by OpenID Connect Discovery 1.0, or else RFC 8414. Required unless
@@ -157,7 +158,7 @@ func (c *ClientCredentials) endpoint(ctx context.Context) (string, error) {
 	if c.TokenEndpoint != "" {
 		return c.TokenEndpoint, nil
 	}
-	m, err := c.provider.get(ctx, c.HTTPClient, c.Issuer)
+	m, err := c.provider.get(ctx, c.HTTPClient, c.Issuer, 0)
 	if err != nil {
 		return "", err
 	}

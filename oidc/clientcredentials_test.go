@@ -380,6 +380,7 @@ func TestClientCredentials_metadataAges(t *testing.T) {
 			if _, err := src.Token(t.Context(), ""); (err == nil) != ok {
 				t.Errorf("%s: %v", when, err)
 			}
+			synctest.Wait() // for a request in the background
 			if got := idp.Count(oidctest.Discovery); got != discoveries {
 				t.Errorf("%s: %d discovery requests, want %d", when, got, discoveries)
 			}
@@ -389,12 +390,18 @@ func TestClientCredentials_metadataAges(t *testing.T) {
 		check("within the hour", 1, true)
 		time.Sleep(2 * time.Second)
 		check("after an hour", 2, true)
-		idp.Fail(oidctest.Discovery, oidctest.Fault{Times: -1, Status: 503})
+		idp.Fail(oidctest.Discovery, oidctest.Fault{Times: -1, Hang: true})
 		time.Sleep(time.Hour + time.Second)
+		start := time.Now()
 		check("in an outage", 3, true)
 		check("again", 3, true)
 		time.Sleep(31 * time.Second)
 		check("half a minute later", 4, true)
+		if got := time.Since(start); got != 31*time.Second {
+			t.Errorf("callers waited for %v", got-31*time.Second)
+		}
+		idp.Heal()
+		idp.Fail(oidctest.Discovery, oidctest.Fault{Times: -1, Status: 503})
 		time.Sleep(23 * time.Hour)
 		check("a day later", 5, false)
 		check("and again", 6, false)

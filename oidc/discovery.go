@@ -19,8 +19,8 @@ import (
 const (
 	maxMetadata     = 256 << 10        // bytes of a discovery document; known ones have 1 to 10 KiB
 	metadataMaxAge  = time.Hour        // then it is fetched again
-	metadataStale   = 24 * time.Hour   // how long it serves while it cannot be fetched
-	metadataBackoff = 30 * time.Second // between failed attempts while an old one serves
+	metadataStale   = 24 * time.Hour   // how long it serves if that fails
+	metadataBackoff = 30 * time.Second // between two attempts while an old one serves
 	providerTimeout = 10 * time.Second // one request to a provider
 )
 
@@ -39,34 +39,48 @@ type provider struct {
 
 	mu      sync.Mutex // guards what follows; never held across a request
 	known   *metadata
-	fetched time.Time
-	tried   time.Time
+	fetched time.Time // when known came
+	tried   time.Time // when the last request began
+	failed  error     // of the last request, nil after a success
 }
 
-// get returns the metadata of issuer. A document older than an hour is fetched
-// again, and serves up to a day while that fails.
-func (p *provider) get(ctx context.Context, client *http.Client, issuer string) (*metadata, error) {
+// get returns the metadata of issuer. A document older than an hour serves up to
+// a day while it is fetched again, which nobody waits for. Without one, an error
+// younger than pause is returned again instead of asking.
+func (p *provider) get(ctx context.Context, client *http.Client, issuer string, pause time.Duration) (*metadata, error) {
 	p.mu.Lock()
-	known, age, since := p.known, time.Since(p.fetched), time.Since(p.tried)
+	known, age, tried, failed := p.known, since(p.fetched), since(p.tried), p.failed
 	p.mu.Unlock()
-	if known != nil && (age < metadataMaxAge || age < metadataStale && since < metadataBackoff) {
+	switch {
+	case known != nil && age < metadataMaxAge:
 		return known, nil
+	case known != nil && age < metadataStale:
+		if tried >= metadataBackoff {
+			go func() { _, _ = p.fetch(context.Background(), client, issuer) }()
+		}
+		return known, nil
+	case failed != nil && tried < pause:
+		return nil, failed
 	}
+	return p.fetch(ctx, client, issuer)
+}
+
+// fetch joins the request under way or starts one.
+func (p *provider) fetch(ctx context.Context, client *http.Client, issuer string) (*metadata, error) {
 	// Two documents may have to be asked for, one after the other.
-	fresh, err := p.flight.Do(ctx, 2*providerTimeout, func(ctx context.Context) (*metadata, error) {
+	return p.flight.Do(ctx, 2*providerTimeout, func(ctx context.Context) (*metadata, error) {
+		began := time.Now()
+		p.mu.Lock()
+		p.tried = began
+		p.mu.Unlock()
 		m, err := discover(ctx, client, issuer)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.tried = time.Now()
-		if err == nil {
-			p.known, p.fetched = m, p.tried
+		if p.failed = err; err == nil {
+			p.known, p.fetched = m, began
 		}
 		return m, err
 	})
-	if err != nil && known != nil && age < metadataStale && ctx.Err() == nil {
-		return known, nil
-	}
-	return fresh, err
 }
 
 // discover asks where OpenID Connect puts the document and then, if there is

@@ -52,7 +52,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oidc: %s", e.Op)
 	if e.URL != "" {
-		fmt.Fprintf(&b, " to %s", e.URL)
+		fmt.Fprintf(&b, " at %s", e.URL)
 	}
 	if e.Status != 0 {
 		fmt.Fprintf(&b, ": status %d", e.Status)

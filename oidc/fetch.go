@@ -24,7 +24,7 @@ func (r *result) wait() time.Duration { return httpx.RetryAfter(r.header, r.rece
 
 // get fetches a document of at most limit bytes.
 func get(ctx context.Context, client *http.Client, op, where string, limit int64) (*result, error) {
-	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
@@ -32,6 +32,14 @@ func get(ctx context.Context, client *http.Client, op, where string, limit int64
 	}
 	req.Header.Set("Accept", "application/json")
 	return send(client, req, op, limit)
+}
+
+// errSlow is a provider that takes too long.
+var errSlow = fmt.Errorf("no whole answer within %v: %w", providerTimeout, context.DeadlineExceeded)
+
+// withDeadline gives one request its time.
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, providerTimeout, errSlow)
 }
 
 // send sends one request and reads its answer. It follows no redirect.

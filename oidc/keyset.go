@@ -74,11 +74,16 @@ type KeySet struct {
 // returns its payload. It looks at no claim. A signature that is refused is an
 // error that wraps [ErrRefused]; without that, nothing is known about the
 // signature because the keys could not be fetched, and the error is an [*Error].
-func (s *KeySet) VerifySignature(ctx context.Context, jwt string) (payload []byte, err error) {
+func (s *KeySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	h, _, err := splitJWS(jwt)
 	if err != nil {
 		return nil, refusal("%w: %w", ErrMalformed, err)
 	}
+	return s.verify(ctx, h, jwt)
+}
+
+// verify is VerifySignature for a text that was taken apart already.
+func (s *KeySet) verify(ctx context.Context, h header, jwt string) ([]byte, error) {
 	if err := checkHeader(h); err != nil {
 		return nil, err
 	}

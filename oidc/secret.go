@@ -25,8 +25,10 @@ type Secret struct {
 	origin string
 	read   func(context.Context) (string, error)
 
-	mu       sync.Mutex // guards accepted; never held across a read
-	accepted string
+	mu sync.Mutex // guards accepted; never held across a read
+	// accepted returns what the provider took last. It is a function because fmt
+	// prints the fields of other people's structs without asking.
+	accepted func() string
 }
 
 // SecretFile returns a secret that is read from a regular file; symbolic links
@@ -118,9 +120,12 @@ func (s *Secret) candidates(ctx context.Context) iter.Seq2[string, error] {
 			return
 		}
 		s.mu.Lock()
-		old := s.accepted
+		accepted := s.accepted
 		s.mu.Unlock()
-		if old != "" && old != now && old != again {
+		if accepted == nil {
+			return
+		}
+		if old := accepted(); old != now && old != again {
 			yield(old, nil)
 		}
 	}
@@ -129,6 +134,6 @@ func (s *Secret) candidates(ctx context.Context) iter.Seq2[string, error] {
 // accept remembers a value that the provider took.
 func (s *Secret) accept(value string) {
 	s.mu.Lock()
-	s.accepted = value
+	s.accepted = func() string { return value }
 	s.mu.Unlock()
 }

@@ -25,7 +25,9 @@ const MaxToken = 64 << 10
 // its fingerprint. Nothing in it is verified; whoever decides for other people
 // takes a [*Verified].
 type Token struct {
-	raw    string
+	// raw is a function, because fmt looks into unexported fields: without asking
+	// Format in a copy of a Token, and through a pointer for a mismatched verb.
+	raw    func() string
 	header header
 	claims *claims.Claims
 	expiry time.Time
@@ -53,7 +55,7 @@ func ParseToken(raw string) (*Token, error) {
 	if err != nil {
 		return nil, parseError(err.Error())
 	}
-	t := &Token{raw: raw, header: h}
+	t := &Token{raw: func() string { return raw }, header: h}
 	if t.claims, err = claims.Parse(payload); err != nil {
 		return nil, fmt.Errorf("oidc: parse token: %w: %w", ErrMalformed, err)
 	}
@@ -65,7 +67,12 @@ func ParseToken(raw string) (*Token, error) {
 
 // Raw returns the token itself. It is the only way to the secret: write it to a
 // request, never to a log.
-func (t *Token) Raw() string { return t.raw }
+func (t *Token) Raw() string {
+	if t.raw == nil {
+		return "" // the zero Token
+	}
+	return t.raw()
+}
 
 // UnverifiedClaims returns what the token says. Nobody checked its signature
 // here: use them to explain and to decide for yourself, never for others.
@@ -83,7 +90,7 @@ func (t *Token) KeyID() string { return t.header.Kid }
 // Fingerprint returns the first 16 hexadecimal digits of the token's SHA-256,
 // the same wherever this module names a token in events and errors.
 func (t *Token) Fingerprint() string {
-	sum := sha256.Sum256([]byte(t.raw))
+	sum := sha256.Sum256([]byte(t.Raw()))
 	return hex.EncodeToString(sum[:8])
 }
 

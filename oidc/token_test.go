@@ -129,6 +129,8 @@ func TestToken_neverPrintsItself(t *testing.T) {
 			outputs,
 			fmt.Sprintf(verb, token),
 			fmt.Sprintf(verb, struct{ T *oidc.Token }{token}),
+			fmt.Sprintf(verb, struct{ t *oidc.Token }{token}),
+			fmt.Sprintf(verb, *token),
 			fmt.Sprintf(verb, []*oidc.Token{token}),
 			fmt.Sprintf(verb, &oidc.Verified{Token: token, Claims: token.UnverifiedClaims()}),
 		)

@@ -75,7 +75,7 @@ func isInvalidClient(err error) bool {
 // try sends the request once. secrets are kept out of the error, besides what
 // prove put into the request.
 func (r *tokenRequest) try(ctx context.Context, prove func(url.Values, http.Header) error, secrets ...string) (*tokenAnswer, error) {
-	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	form := url.Values{}
 	for name, values := range r.form {

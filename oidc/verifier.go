@@ -46,8 +46,9 @@ type Verified struct {
 // logout token, is refused (RFC 8725, section 3.11); at+jwt (RFC 9068), JWT and
 // no typ are fine.
 //
-// Keys are kept as [KeySet] says, and the issuer's metadata for an hour, or a day
-// while it cannot be fetched.
+// Keys are kept as [KeySet] says, and the issuer's metadata for an hour, or up to
+// a day while it cannot be fetched again. An issuer whose metadata could not be
+// fetched is left alone for 30 seconds.
 type Verifier struct {
 	// Issuer is the issuer URL that tokens have in iss. Required.
 	Issuer string
@@ -100,7 +101,7 @@ func (v *Verifier) Verify(ctx context.Context, t *Token) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := keys.VerifySignature(ctx, t.raw); err != nil {
+	if _, err := keys.verify(ctx, t.header, t.Raw()); err != nil {
 		return nil, err
 	}
 	if err := v.judge(t, keys); err != nil {
@@ -140,7 +141,7 @@ func (v *Verifier) keys(ctx context.Context) (*KeySet, error) {
 	if v.Keys != nil {
 		return v.Keys, nil
 	}
-	m, err := v.provider.get(ctx, v.HTTPClient, v.Issuer)
+	m, err := v.provider.get(ctx, v.HTTPClient, v.Issuer, fetchInterval)
 	if err != nil {
 		return nil, err
 	}

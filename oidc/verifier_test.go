@@ -373,11 +373,12 @@ func TestVerifier_tellsDriftFromABadSignature(t *testing.T) {
 func TestVerifier_outage(t *testing.T) {
 	bubble(t, func(t *testing.T, idp *oidctest.Server) {
 		v := verifier(idp)
-		idp.Fail(oidctest.Discovery, oidctest.Fault{Times: 1, Status: 503}, oidctest.Fault{Times: 1, Hang: true})
+		idp.Fail(oidctest.Discovery, oidctest.Fault{Delay: time.Second, Status: 503}, oidctest.Fault{Hang: true})
 		token := mustParse(t, sign(t, idp, nil, person()))
-		for range 2 {
+		fails := func(callers int) {
+			t.Helper()
 			var wg sync.WaitGroup
-			for range 20 {
+			for range callers {
 				wg.Go(func() {
 					_, err := v.Verify(t.Context(), token)
 					if e := asError(t, err); errors.Is(err, oidc.ErrRefused) || !e.Temporary() {
@@ -387,11 +388,20 @@ func TestVerifier_outage(t *testing.T) {
 			}
 			wg.Wait()
 		}
+		fails(20)
+		time.Sleep(28 * time.Second)
+		fails(20) // without asking
+		if got := idp.Count(oidctest.Discovery); got != 1 {
+			t.Errorf("%d requests in half a minute, want 1", got)
+		}
+		time.Sleep(time.Second)
+		fails(20)
 		if got := idp.Count(oidctest.Discovery); got != 2 {
-			t.Errorf("%d requests for 40 calls, want 2", got)
+			t.Errorf("%d requests for 60 calls, want 2", got)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
+		time.Sleep(30 * time.Second)
 		if _, err := v.Verify(ctx, token); !errors.Is(err, context.Canceled) {
 			t.Errorf("canceled: %v", err)
 		}

@@ -109,6 +109,11 @@ func (s *Server) log(c *call) {
 	c.entry = entry
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.enter(entry)
+}
+
+// enter needs s.mu.
+func (s *Server) enter(entry *Request) {
 	s.counts[entry.Endpoint]++
 	if len(s.requests) == maxLog {
 		s.requests = slices.Delete(s.requests, 0, 1)

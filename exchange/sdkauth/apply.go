@@ -102,7 +102,7 @@ type plug struct {
 type explicit struct {
 	audience  string // TokenAudience
 	discovery string // DiscoveryURL
-	host      string // with Tokens: the origin that they are for
+	host      string // of a derived config: the origin that Apply was for
 }
 
 func (p *plug) Name() string { return name }
@@ -144,6 +144,9 @@ func (l loader) Configure(cfg *config.Config) error {
 // for a workspace. Taken away, the SDK learns the workspace's own.
 func (p *plug) derive(cfg *config.Config) *plug {
 	child := &plug{strategy: p.strategy, cfg: cfg, explicit: explicit{host: p.explicit.host}}
+	if child.explicit.host == "" {
+		child.explicit.host = originOf(p.cfg.Host)
+	}
 	if p.explicit.audience == "" && cfg.TokenAudience == p.cfg.TokenAudience {
 		cfg.TokenAudience = ""
 	}
@@ -167,9 +170,6 @@ func (p *plug) load() error {
 	cfg := p.cfg
 	p.explicit.audience, p.explicit.discovery = cfg.TokenAudience, cfg.DiscoveryURL
 	if cfg.CanonicalHostName() != "" { // a host may become known later
-		if p.strategy.Tokens != nil && p.explicit.host == "" {
-			p.explicit.host = originOf(cfg.Host)
-		}
 		if err := p.check(); err != nil {
 			return err
 		}

@@ -34,7 +34,8 @@ func TestApply_refuses(t *testing.T) {
 		"no config":     {good, nil, []string{"nil"}},
 		"zero strategy": {sdkauth.Strategy{}, &config.Config{}, []string{"Strategy.Subject"}},
 		"both identities": {
-			sdkauth.Strategy{ClientID: job, AccountWide: true}, &config.Config{},
+			sdkauth.Strategy{ClientID: job, AccountWide: true},
+			&config.Config{},
 			[]string{"Strategy.Subject", "Strategy.ClientID and Strategy.AccountWide"},
 		},
 		"policy and identity": {sdkauth.Strategy{Subject: w.source(), Policy: policy, ClientID: job}, &config.Config{}, []string{"Strategy.Policy"}},
@@ -232,11 +233,22 @@ func TestTokens(t *testing.T) {
 	if err := other.EnsureResolved(); err == nil || !strings.Contains(err.Error(), "https://dbc-two.cloud.databricks.com") {
 		t.Errorf("the tokens would go to another host: got error %v", err)
 	}
+	again, err := other.NewWithWorkspaceHost(w.dbx.URL())
+	if err == nil {
+		t.Errorf("derived from a config that was refused: %v", again.Host)
+	}
 	same, err := cfg.NewWithWorkspaceHost(w.dbx.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.mustBe(w.resolve(same), job)
+	third, err := same.NewWithWorkspaceHost("https://dbc-two.cloud.databricks.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := third.EnsureResolved(); err == nil {
+		t.Error("the tokens would go to another host in two steps")
+	}
 }
 
 func TestTokens_direct(t *testing.T) {

@@ -240,6 +240,17 @@ func TestTokenEndpoint(t *testing.T) {
 	}
 }
 
+// A URL as people copy it from the browser.
+func TestHostWithQuery(t *testing.T) {
+	w := newWorld(t)
+	cfg := w.config()
+	cfg.Host = w.dbx.UnifiedURL() + "/?o=42"
+	w.mustBe(w.client(cfg, w.strategy()), job)
+	if cfg.Host != w.dbx.UnifiedURL() || cfg.WorkspaceID != "42" {
+		t.Errorf("host %q, workspace %q", cfg.Host, cfg.WorkspaceID)
+	}
+}
+
 func TestDiscoveryURL(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"https://dbc-test.cloud.databricks.com/oidc/.well-known/oauth-authorization-server":                     true,

@@ -1,6 +1,7 @@
 package sdkclient
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/databricks/databricks-sdk-go"
@@ -11,9 +12,12 @@ import (
 
 // Workspace returns a client for the workspace that cfg names, whose tokens come
 // from s. The client keeps cfg, which must not be used for another one, nor
-// changed any more. A nil cfg means one that the environment fills. Mistakes in
-// cfg and s are reported before the network is used, except that the SDK asks the
-// host for its metadata.
+// changed any more, also after an error. A nil cfg means one that the environment
+// fills.
+//
+// The SDK asks the host for its metadata here; the first request fetches the
+// first token. The errors are those of [sdkauth.Apply] and of the SDK; the host of
+// an account is one too.
 func Workspace(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.WorkspaceClient, error) {
 	cfg, err := apply(cfg, s)
 	if err != nil {
@@ -23,12 +27,16 @@ func Workspace(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.Workspac
 	if err != nil {
 		return nil, fmt.Errorf("sdkclient: make workspace client: %w", err)
 	}
+	if client.Config.ConfigType() == config.AccountConfig {
+		return nil, fmt.Errorf("sdkclient: make workspace client: %s serves an account; set Host to the workspace's URL, or use Account", client.Config.Host)
+	}
 	return client, nil
 }
 
 // Account returns a client for the account that cfg names, like [Workspace]. Its
 // GetWorkspaceClient makes clients that exchange at their workspaces, with tokens
-// of their own.
+// of their own. It is an error if neither cfg, the environment nor the host says
+// which account it is.
 func Account(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.AccountClient, error) {
 	cfg, err := apply(cfg, s)
 	if err != nil {
@@ -37,6 +45,9 @@ func Account(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.AccountCli
 	client, err := databricks.NewAccountClient(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("sdkclient: make account client: %w", err)
+	}
+	if client.Config.AccountID == "" {
+		return nil, errors.New("sdkclient: make account client: AccountID is empty; set it to the account's ID")
 	}
 	return client, nil
 }

@@ -12,5 +12,12 @@
 //
 // It is two steps in one: [github.com/brickfed/brickfed/exchange/sdkauth.Apply]
 // and the SDK's constructor. It links every service of the SDK; a program that
-// wants less uses package sdkauth alone.
+// wants less uses package sdkauth alone. How tokens are kept, what is read of the
+// environment, and where errors show is said there.
+//
+// # Accounts
+//
+// One strategy may serve an account client and any number of workspace clients,
+// also those that GetWorkspaceClient makes of the account client. Each client
+// exchanges at its own host and has tokens of its own.
 package sdkclient

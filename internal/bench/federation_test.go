@@ -71,9 +71,9 @@ func newWorld(t *testing.T, name string) *world {
 	}
 	t.Cleanup(func() { _ = idp.Close() })
 	dbx, err := exchangetest.New(exchangetest.Config{
-		Pipe:        true,
-		IdP:         idp.Client(),
-		MaxLifetime: lifetime,
+		Pipe:         true,
+		IdP:          idp.Client(),
+		MaxLifetime:  lifetime,
 		MinRemaining: 30 * time.Second, // as Azure Databricks wants it
 		Principals: []exchangetest.Principal{{
 			ApplicationID: job,

@@ -16,9 +16,9 @@ func TestProgramSize(t *testing.T) {
 	}
 	for _, c := range []struct{ name, program string }{
 		{"net/http alone", "nethttp"},
-		{"brickfed core", "core"},
-		{"SDK's config", "config"},
-		{"sdkauth and that", "sdkauth"},
+		{"brickfed, core", "core"},
+		{"SDK, config", "config"},
+		{"brickfed, sdkauth", "sdkauth"},
 	} {
 		out := filepath.Join(t.TempDir(), c.program)
 		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out,

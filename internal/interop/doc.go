@@ -11,9 +11,9 @@
 //
 // github.com/zitadel/oidc is a certified OpenID provider as a library. The tests
 // start one, in both of the forms that it has (its classic one and its newer
-// Server), with a storage that knows one client and issues access tokens as JWT. In front of a fake Databricks (package
-// exchangetest, whose verification of tokens is independent of package oidc) they
-// prove that
+// Server), with a storage that knows one client and issues access tokens as JWT.
+// In front of a fake Databricks (package exchangetest, whose verification of
+// tokens is independent of package oidc) they prove that
 //
 //   - the whole way works over sockets: discovery, client credentials, exchange,
 //     CurrentUser.Me of the real Databricks SDK, a refused token replaced, an
@@ -21,9 +21,9 @@
 //   - both methods of client authentication work with a secret full of special
 //     characters, ID tokens are chosen on purpose, and what the provider refuses
 //     becomes a typed error with a hint and without the secret;
-//   - a rotated key, also one of another algorithm, is noticed by the exchange at
-//     once and by oidc.Verifier within its 30 seconds, and a withdrawn key verifies
-//     nothing any more;
+//   - a new key, also one of another algorithm, is noticed by the exchange at once
+//     and by oidc.Verifier within its 30 seconds, and the withdrawn one is gone with
+//     it;
 //   - a job of an hour, on a fake clock, loses no call through a key rotation and
 //     an outage of the provider.
 //

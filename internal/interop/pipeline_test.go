@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go"
-	"github.com/databricks/databricks-sdk-go/config"
 	"github.com/databricks/databricks-sdk-go/service/iam"
 	"github.com/go-jose/go-jose/v4"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/brickfed/brickfed/exchange"
 	"github.com/brickfed/brickfed/exchange/exchangetest"
 	"github.com/brickfed/brickfed/exchange/sdkauth"
+	"github.com/brickfed/brickfed/exchange/sdkclient"
 	"github.com/brickfed/brickfed/exchange/trust"
 	"github.com/brickfed/brickfed/oidc"
 )
@@ -42,10 +42,7 @@ func newDatabricks(t *testing.T, p *provider, pipe bool) *exchangetest.Server {
 func newWorkspace(t *testing.T, dbx *exchangetest.Server, source oidc.Source) *databricks.WorkspaceClient {
 	t.Helper()
 	cfg := &databricks.Config{Host: dbx.URL(), HTTPTransport: dbx.Client().Transport}
-	if err := sdkauth.Apply((*config.Config)(cfg), sdkauth.Strategy{Subject: source, ClientID: trainer}); err != nil {
-		t.Fatal(err)
-	}
-	w, err := databricks.NewWorkspaceClient(cfg)
+	w, err := sdkclient.Workspace(cfg, sdkauth.Strategy{Subject: source, ClientID: trainer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +107,8 @@ func TestPipeline(t *testing.T) {
 	})
 }
 
-// A signature by a withdrawn key is refused at once, one by a new key accepted.
+// A new key, also one of another algorithm, is noticed at once, and a withdrawn
+// one is gone with it.
 func TestPipeline_rotation(t *testing.T) {
 	forms(t, setup{}, func(t *testing.T, p *provider) {
 		dbx := newDatabricks(t, p, false)

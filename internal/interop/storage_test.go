@@ -15,10 +15,9 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/example/server/storage"
 	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
-
-	"github.com/zitadel/oidc/v3/example/server/storage"
 )
 
 // The one client of the provider. Its secret has what must be escaped in a form

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -43,29 +44,32 @@ func hidden(s string, secrets []string) []bool {
 	for range layers {
 		decoded = decoded.decode()
 	}
-	var long []string
+	var long [][]byte
 	for _, secret := range secrets {
 		switch {
 		case len(secret) >= minRun:
 			long = append(long, forms(secret)...)
 		case len(secret) >= minWhole:
-			for _, v := range []view{whole.fold(lower), decoded.fold(lower)} {
-				v.hide(bytes, []string{folded(secret, lower)}, len(secret))
-			}
+			whole.hide(bytes, [][]byte{[]byte(secret)}, lower, len(secret))
+			decoded.hide(bytes, [][]byte{[]byte(secret)}, lower, len(secret))
 		}
 	}
-	whole.fold(lower).hide(bytes, each(long, lower), minRun)
-	decoded.fold(lower).hide(bytes, each(long, lower), minRun)
-	decoded.fold(alphanumeric).hide(bytes, each(long, alphanumeric), minFolded)
+	if len(long) > 0 {
+		whole.hide(bytes, long, lower, minRun)
+		decoded.hide(bytes, long, lower, minRun)
+		decoded.hide(bytes, long, alphanumeric, minFolded)
+	}
 	return bytes
 }
 
 // forms returns a secret as it may be written down. Base64 depends on how many
 // bytes stand before the secret in its group of three.
-func forms(secret string) []string {
-	list := []string{secret, hex.EncodeToString([]byte(secret))}
+func forms(secret string) [][]byte {
+	raw := []byte(secret)
+	list := [][]byte{raw, hex.AppendEncode(nil, raw)}
 	for before := range 3 {
-		list = append(list, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\x00", before)+secret)))
+		padded := append(make([]byte, before), raw...)
+		list = append(list, base64.StdEncoding.AppendEncode(nil, padded))
 	}
 	return list
 }
@@ -83,16 +87,6 @@ func lower(c byte) (byte, bool) {
 func alphanumeric(c byte) (byte, bool) {
 	c, _ = lower(c)
 	return c, 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
-}
-
-func folded(s string, f folding) string { return string(plain(s).fold(f).text) }
-
-func each(list []string, f folding) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = folded(s, f)
-	}
-	return out
 }
 
 // view is a text in another form that knows where each of its bytes came from:
@@ -135,24 +129,62 @@ func (v *view) add(c byte, from, to int) {
 	v.text, v.from, v.to = append(v.text, c), append(v.from, from), append(v.to, to)
 }
 
-// hide marks every run of n bytes that the view shares with a secret.
-func (v view) hide(hidden []bool, secrets []string, n int) {
+// hide marks every run of n bytes that the view shares with a secret, both
+// folded.
+func (v view) hide(hidden []bool, secrets [][]byte, f folding, n int) {
+	if v = v.fold(f); len(v.text) < n {
+		return
+	}
+	var known filter
 	places := make(map[string][]int)
 	for i := 0; i+n <= len(v.text); i++ {
-		run := string(v.text[i : i+n])
-		places[run] = append(places[run], i)
+		run := v.text[i : i+n]
+		known.add(run)
+		places[string(run)] = append(places[string(run)], i)
 	}
+	var buf []byte
 	for _, secret := range secrets {
-		for i := 0; i+n <= len(secret); i++ {
-			run := secret[i : i+n]
-			for _, place := range places[run] {
+		buf = buf[:0]
+		for _, c := range secret {
+			if c, keep := f(c); keep {
+				buf = append(buf, c)
+			}
+		}
+		for i := 0; i+n <= len(buf); i++ {
+			run := buf[i : i+n]
+			if !known.has(run) {
+				continue
+			}
+			for _, place := range places[string(run)] {
 				for k := v.from[place]; k < v.to[place+n-1]; k++ {
 					hidden[k] = true
 				}
 			}
-			delete(places, run) // so that each place is marked once
+			delete(places, string(run)) // so that each place is marked once
 		}
 	}
+}
+
+// filter remembers runs by one bit each, since a secret has thousands of runs
+// and hardly ever one that matters. A run that it has may still be unknown.
+type filter [1024]uint64
+
+func (f *filter) add(run []byte) {
+	word, bit := f.place(run)
+	f[word] |= bit
+}
+
+func (f *filter) has(run []byte) bool {
+	word, bit := f.place(run)
+	return f[word]&bit != 0
+}
+
+func (f *filter) place(run []byte) (word int, bit uint64) {
+	if len(run) < minRun {
+		return 0, 1 // a short secret is one run
+	}
+	hash := binary.LittleEndian.Uint64(run) * 0x9e3779b97f4a7c15 >> 48
+	return int(hash >> 6), 1 << (hash & 63)
 }
 
 // unescape reads one byte and returns how many bytes it took. Escapes of

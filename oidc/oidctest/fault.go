@@ -31,7 +31,8 @@ type Fault struct {
 	// Hang never answers. It ends when the client goes away or the server closes.
 	Hang bool
 
-	// Drop closes the connection without an answer.
+	// Drop closes the connection without an answer. Go's HTTP client repeats a
+	// GET then if it used the connection before, so one request may use up two.
 	Drop bool
 
 	// Status is the status of the answer. Default: 200 if Body, Size or Handler is

@@ -30,8 +30,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 	}
 	seen := &recorder{ResponseWriter: w}
-	defer s.record(endpoint, r, time.Now(), seen)
-	seen.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
+	entry := s.record(endpoint, r)
+	defer func() { // also if a fault ends the connection
+		s.mu.Lock()
+		entry.Status = seen.status
+		s.mu.Unlock()
+	}()
+	seen.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	if f, ok := s.fault(endpoint); ok {
 		s.play(seen, r, f, own)
 		return
@@ -77,18 +82,19 @@ func (r *recorder) Write(data []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the writer.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-func (s *Server) record(e Endpoint, r *http.Request, at time.Time, seen *recorder) {
+// record notes a request when it comes in.
+func (s *Server) record(e Endpoint, r *http.Request) *Request {
 	form := maps.Clone(r.PostForm)
 	form.Del("client_secret")
 	form.Del("client_assertion")
+	entry := &Request{Endpoint: e, Time: time.Now(), Method: r.Method, Path: r.URL.Path, Form: form}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.requests) >= maxRequests {
 		s.requests = slices.Delete(s.requests, 0, 1)
 	}
-	s.requests = append(s.requests, Request{
-		Endpoint: e, Time: at, Method: r.Method, Path: r.URL.Path, Form: form, Status: seen.status,
-	})
+	s.requests = append(s.requests, entry)
+	return entry
 }
 
 func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) {

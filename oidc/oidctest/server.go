@@ -92,7 +92,7 @@ type Server struct {
 	clients  []Client
 	drift    time.Duration
 	faults   map[Endpoint][]*Fault
-	requests []Request
+	requests []*Request
 }
 
 // New starts a provider. Close it when it is not needed any more.
@@ -204,13 +204,6 @@ func (s *Server) SetDrift(d time.Duration) {
 	s.mu.Unlock()
 }
 
-// Now returns the provider's time.
-func (s *Server) Now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Add(s.drift)
-}
-
 // KeyID returns the ID of the key that signs.
 func (s *Server) KeyID() string { return s.signer().kid }
 
@@ -236,6 +229,13 @@ func (s *Server) Withdraw(kid string) {
 	s.keys = slices.DeleteFunc(s.keys, func(k *key) bool { return k.kid == kid })
 }
 
+// now returns the provider's time.
+func (s *Server) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.drift)
+}
+
 func (s *Server) signer() *key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +257,11 @@ type Request struct {
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+	requests := make([]Request, len(s.requests))
+	for i, r := range s.requests {
+		requests[i] = *r
+	}
+	return requests
 }
 
 // Count returns how many requests an endpoint got so far.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"time"
 )
 
 // Sign returns a token with these claims, signed by the current key. iss, iat,
@@ -21,7 +20,7 @@ func (s *Server) Sign(claims map[string]any) (string, error) {
 // that a header may lie: tokens with alg none, or with somebody else's kid, are
 // made like this.
 func (s *Server) SignWith(header, claims map[string]any) (string, error) {
-	now := s.Now()
+	now := s.now()
 	all := map[string]any{
 		"iss": s.issuer,
 		"iat": now.Unix(),
@@ -54,9 +53,6 @@ func (s *Server) SignPayload(header map[string]any, payload []byte) (string, err
 	}
 	return text + "." + encode(signature), nil
 }
-
-// TokenLifetime returns how long the provider's tokens live.
-func (s *Server) TokenLifetime() time.Duration { return s.cfg.TokenLifetime }
 
 func overlay(dst, src map[string]any) {
 	maps.Copy(dst, src)
