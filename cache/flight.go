@@ -140,13 +140,11 @@ func (s *slot) superseded(l *lease) bool {
 	return h != nil && !h.void.Load() && h.sent > l.sent && h.expiry >= l.expiry
 }
 
-// store puts the token in the place of the one held.
+// store puts the token in the place of the one held. The next caller opens the
+// fast path.
 func (s *slot) store(l *lease) {
 	s.backoff, s.forced = backoff{}, false
 	s.held.Store(l)
-	if l.fresh(s.clock.elapsed) {
-		s.serve(l) // opens the fast path
-	}
 	ev := s.about(RefreshSucceeded, l)
 	ev.Duration = s.clock.elapsed - l.sent
 	ev.NextRefresh = s.nextRefresh()

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// sweep is the number of entries that are looked at for each one that is added.
-// With more than one, a ring that grew in a rush shrinks again.
+// sweep is the number of entries that are checked for being of no more use when one
+// is added. With more than one, a ring that grew in a rush shrinks again.
 const sweep = 8
 
 // A ring holds the slots of a Keyed, bounded by the CLOCK algorithm. That
@@ -15,9 +15,10 @@ const sweep = 8
 type ring[K comparable] struct {
 	entries sync.Map // of K to *entry[K]; read without mu
 
-	mu   sync.Mutex // guards what follows; taken before the mu of a slot
-	all  []*entry[K]
-	hand int // index of the entry to be looked at next
+	mu    sync.Mutex // guards what follows; taken before the mu of a slot
+	all   []*entry[K]
+	hand  int // index of the entry to be looked at next when the ring is full
+	broom int // index of the entry to be looked at next in any case
 }
 
 type entry[K comparable] struct {
@@ -73,19 +74,21 @@ func (r *ring[K]) len() int {
 	return len(r.all)
 }
 
-// makeRoom moves the hand on and evicts entries that were not used since it was
-// here last: at first the useless ones only, then any while the ring is full. It
-// goes twice around at most, as all marks are gone by then.
+// makeRoom removes what is of no more use, a few entries at a time. Then, while the
+// ring is full, it evicts entries that were not used since the hand was here last.
+// The hand goes twice around at most: after once, all marks are gone.
 func (r *ring[K]) makeRoom(limit int) {
-	rounds := 2 * len(r.all)
-	for i := 0; i < sweep || len(r.all) >= limit && i < sweep+rounds; i++ {
-		if len(r.all) == 0 {
-			return
+	for range min(sweep, len(r.all)) {
+		r.broom %= len(r.all)
+		if e := r.all[r.broom]; e.slot.spent() && e.slot.evict() {
+			r.drop(e) // and leave the one that is here now for the next time
 		}
+		r.broom++
+	}
+	for tries := 2 * len(r.all); len(r.all) >= limit && tries > 0; tries-- {
 		r.hand %= len(r.all)
-		e := r.all[r.hand]
-		if !e.used.Swap(false) && (i >= sweep || e.slot.spent()) && e.slot.evict() {
-			r.drop(e) // and look at the one that is here now
+		if e := r.all[r.hand]; !e.used.Swap(false) && e.slot.evict() {
+			r.drop(e)
 			continue
 		}
 		r.hand++

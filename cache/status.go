@@ -62,14 +62,13 @@ func (s *slot) status() Status {
 	return st
 }
 
-// nextRefresh returns when the next flight may start, or zero if that is now or
-// depends on the one under way.
+// nextRefresh returns when the next flight may start. Zero: from now on, or one is
+// under way.
 func (s *slot) nextRefresh() time.Time {
-	due := s.dueAt()
-	if s.flight != nil || due <= s.clock.elapsed {
-		return time.Time{}
+	if due := s.dueAt(); due > s.clock.elapsed {
+		return s.clock.date(due)
 	}
-	return s.clock.date(due)
+	return time.Time{}
 }
 
 // servedStale counts a token handed out past its hard point, and reports the

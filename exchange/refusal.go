@@ -39,7 +39,7 @@ func Refusal(resp *http.Response) (err *Error, refused bool) {
 	v := verdict{
 		status:    resp.StatusCode,
 		challenge: challengeError(resp.Header),
-		reason:    resp.Header.Get("X-Databricks-Reason-Phrase"),
+		reason:    first(resp.Header.Get("X-Databricks-Reason-Phrase"), resp.Header.Get("X-Thriftserver-Error-Message")),
 		complaint: readComplaint(peek(resp)),
 	}
 	kind, hint := v.judge()
@@ -90,7 +90,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 type verdict struct {
 	status    int
 	challenge string // error of WWW-Authenticate
-	reason    string // X-Databricks-Reason-Phrase
+	reason    string // X-Databricks-Reason-Phrase, or what SQL endpoints say instead
 	complaint complaint
 }
 

@@ -57,6 +57,7 @@ func TestRefusal(t *testing.T) {
 		// n8n#34147, databricks-sdk-go#1061: error_code is a number.
 		{"403, numeric code", 403, `{"error_code":403,"message":"Invalid access token."}`, nil, refused, "same account"},
 		{"403, code as text", 403, `{"error_code":"403","message":"Invalid access token. [ReqId: 5e0d0b6c]"}`, nil, refused, "same account"},
+		{"403, a SQL endpoint's header alone", 403, "", []string{"X-Thriftserver-Error-Message", "Invalid access token."}, refused, "get a new token"},
 		{"403, JWT has expired", 403, `{"error_code":403,"message":"JWT has expired"}`, []string{"X-Databricks-Reason-Phrase", "JWT has expired"}, refused, "ended by the server's clock"},
 		{"403, only the header", 403, "", []string{"X-Databricks-Reason-Phrase", "JWT has expired"}, refused, "NTP"},
 		{"400, only the header", 400, "", []string{"X-Databricks-Reason-Phrase", "JWT has expired"}, refused, "NTP"},

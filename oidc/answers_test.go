@@ -181,7 +181,7 @@ func TestErrors_noSecret(t *testing.T) {
 	for _, value := range []string{
 		"a-client-secret-of-usual-length", "p ä%s+w/o=r&d: with signs", "~Q8.7mC-secret_entra", strings.Repeat("long", 40), "12345678",
 	} {
-		for _, status := range []int{200, 400, 401, 500} {
+		for _, status := range []int{200, 401} {
 			for name, handler := range map[string]http.Handler{
 				"echo":   echo(status),
 				"halves": echo(status, reverseHalves),

@@ -17,10 +17,11 @@ import (
 var ErrUnavailable = errors.New("not available here")
 
 // Error says why an identity provider's answer, or none, brought no token, no
-// key or no metadata. Its texts are free of secrets and tokens, even if the
-// provider echoed them.
+// key or no metadata, or why a token is refused. Its texts are free of secrets
+// and tokens, even if the provider echoed them.
 type Error struct {
-	// Op is what was being done: "discovery", "token request" or "key request".
+	// Op is what was being done: "discovery", "token request", "key request" or
+	// "verify token".
 	Op string
 
 	// URL is where the request went, without its query.

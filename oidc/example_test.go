@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	gooidc "github.com/coreos/go-oidc/v3/oidc"
+
 	"github.com/brickfed/brickfed/oidc"
 	"github.com/brickfed/brickfed/oidc/oidctest"
 )
@@ -184,4 +186,30 @@ func ExampleReuse() {
 		}
 	}
 	// Output: minting
+}
+
+// A program that verifies with go-oidc gets bounded key requests by using this
+// key set with it.
+func ExampleKeySet() {
+	idp, err := oidctest.New(oidctest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer idp.Close()
+	keys := &oidc.KeySet{URL: idp.URL(oidctest.Keys), HTTPClient: idp.Client()}
+	verifier := gooidc.NewVerifier(idp.Issuer(), keys, &gooidc.Config{ClientID: "lakehouse"})
+
+	for i := range 100 {
+		raw, err := idp.SignWith(map[string]any{"kid": fmt.Sprint("made-up-", i)}, map[string]any{"aud": "lakehouse"})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if _, err := verifier.Verify(context.Background(), raw); err == nil {
+			fmt.Println("a token with a made-up key passed")
+		}
+	}
+	fmt.Println(idp.Count(oidctest.Keys), "key request")
+	// Output: 1 key request
 }

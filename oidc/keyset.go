@@ -65,7 +65,8 @@ type KeySet struct {
 	ring    *keyring
 	fetched time.Time     // when ring came
 	life    time.Duration // of ring
-	next    time.Time     // no fetch before it
+	tried   time.Time     // when the last fetch began
+	pause   time.Duration // no other fetch that long after tried
 	busy    bool          // a fetch is under way
 	failed  error         // of the last fetch, nil after a success
 }
@@ -152,7 +153,7 @@ func (r *keyring) verify(h header, jwt string) (payload []byte, known bool, err 
 func (s *KeySet) current(ctx context.Context) (*keyring, error) {
 	s.mu.Lock()
 	ring, age, life := s.ring, since(s.fetched), s.life
-	failing, due := s.failed != nil, !s.busy && !time.Now().Before(s.next)
+	failing, due := s.failed != nil, !s.busy && since(s.tried) >= s.pause
 	s.mu.Unlock()
 	switch {
 	case ring == nil || age >= life+keyGrace:
@@ -186,7 +187,7 @@ func since(t time.Time) time.Duration {
 // the keys that there are.
 func (s *KeySet) refresh(ctx context.Context) (*keyring, error) {
 	s.mu.Lock()
-	tooSoon := !s.busy && time.Now().Before(s.next)
+	tooSoon := !s.busy && since(s.tried) < s.pause
 	ring, failed := s.ring, s.failed
 	s.mu.Unlock()
 	if tooSoon {
@@ -201,13 +202,12 @@ func (s *KeySet) refresh(ctx context.Context) (*keyring, error) {
 // fetch runs in one goroutine at a time.
 func (s *KeySet) fetch(ctx context.Context) (ring *keyring, err error) {
 	s.mu.Lock()
-	began := time.Now()
-	if began.Before(s.next) {
+	if since(s.tried) < s.pause {
 		defer s.mu.Unlock()
 		return s.ring, s.failed // somebody was faster
 	}
-	s.busy = true
-	s.next = began.Add(fetchInterval)
+	began := time.Now()
+	s.busy, s.tried, s.pause = true, began, fetchInterval
 	s.mu.Unlock()
 
 	var life, wait time.Duration
@@ -217,7 +217,7 @@ func (s *KeySet) fetch(ctx context.Context) (ring *keyring, err error) {
 		defer s.mu.Unlock()
 		s.busy, s.failed = false, err
 		if err != nil {
-			s.next = began.Add(max(fetchInterval, min(wait, maxFetchWait)))
+			s.pause = max(fetchInterval, min(wait, maxFetchWait))
 			return
 		}
 		s.ring, s.fetched, s.life = ring, began, life

@@ -101,7 +101,13 @@ func TestSecret_neverPrintsItself(t *testing.T) {
 		}
 		outputs = append(outputs, string(encoded))
 	}
+	type holder struct { // of fields that fmt prints without asking them
+		s    *oidc.Secret
+		auth oidc.ClientAuth
+		src  *oidc.ClientCredentials
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		outputs = append(outputs, fmt.Sprintf(verb, holder{s, src.Auth, src}), fmt.Sprintf(verb, &holder{s, src.Auth, src}), fmt.Sprintf(verb, []*holder{{s, src.Auth, src}}))
 		outputs = append(outputs, fmt.Sprintf(verb, s), fmt.Sprintf(verb, src.Auth), fmt.Sprintf(verb, &src.Auth), fmt.Sprintf(verb, src))
 	}
 	for _, output := range outputs {

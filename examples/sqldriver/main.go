@@ -31,7 +31,7 @@ import (
 	"github.com/databricks/databricks-sql-go/logger"
 
 	"github.com/brickfed/brickfed/examples/internal/standin"
-	"github.com/brickfed/brickfed/examples/sqldriver/internal/warehouse"
+	"github.com/brickfed/brickfed/examples/sqldriver/warehouse"
 	"github.com/brickfed/brickfed/exchange"
 	"github.com/brickfed/brickfed/exchange/exchangetest"
 	"github.com/brickfed/brickfed/oidc"

@@ -16,7 +16,7 @@ import (
 
 	"github.com/brickfed/brickfed/cache"
 	"github.com/brickfed/brickfed/examples/internal/standin"
-	"github.com/brickfed/brickfed/examples/sqldriver/internal/warehouse"
+	"github.com/brickfed/brickfed/examples/sqldriver/warehouse"
 	"github.com/brickfed/brickfed/exchange"
 	"github.com/brickfed/brickfed/exchange/exchangetest"
 )

@@ -16,7 +16,7 @@ import (
 	dbsql "github.com/databricks/databricks-sql-go"
 	"github.com/databricks/databricks-sql-go/logger"
 
-	"github.com/brickfed/brickfed/examples/sqldriver/internal/warehouse"
+	"github.com/brickfed/brickfed/examples/sqldriver/warehouse"
 )
 
 // workspace is a workspace whose API answers every statement in one way.
