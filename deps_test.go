@@ -23,10 +23,10 @@ import (
 const module = "github.com/brickfed/brickfed"
 
 const (
-	oauth2     = "golang.org/x/oauth2/..."
-	goOIDC     = "github.com/coreos/go-oidc/v3/..."
-	goJOSE     = "github.com/go-jose/go-jose/v4/..."
-	databricks = "github.com/databricks/databricks-sdk-go"
+	oauth2        = "golang.org/x/oauth2/..."
+	goOIDC        = "github.com/coreos/go-oidc/v3/..."
+	goJOSE        = "github.com/go-jose/go-jose/v4/..."
+	databricksSDK = "github.com/databricks/databricks-sdk-go"
 )
 
 // light says what the few small libraries bring along. Any other library may
@@ -59,9 +59,9 @@ var rooms = map[string][]string{
 
 	"exchange":             {"oidc", "claims", oauth2},
 	"exchange/trust":       {"claims"},
-	"exchange/trust/apply": {"exchange/trust", databricks + "/service/oauth2"},
-	"exchange/sdkauth":     with(core, databricks+"/config", databricks+"/config/credentials", databricks+"/useragent"),
-	"exchange/sdkclient":   {"exchange/sdkauth", databricks + "/..."},
+	"exchange/trust/apply": {"exchange/trust", databricksSDK + "/service/oauth2"},
+	"exchange/sdkauth":     with(core, databricksSDK+"/config", databricksSDK+"/config/credentials", databricksSDK+"/useragent"),
+	"exchange/sdkclient":   {"exchange/sdkauth", databricksSDK + "/..."},
 	"exchange/broker":      core,
 	"exchange/gateway":     with(core, "exchange/broker"),
 	"exchange/sidecar":     with(core, "exchange/broker"),
@@ -85,7 +85,7 @@ var rooms = map[string][]string{
 // never lists what the core does not reach, also not through somebody else:
 // each adds megabytes, or a vulnerability that we could not mend.
 var never = []string{
-	databricks + "/...",
+	databricksSDK + "/...",
 	"html/template",
 	"google.golang.org/...",
 	"go.opentelemetry.io/...",

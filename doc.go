@@ -6,15 +6,14 @@
 // secret, no token that dies in the middle of a training job, no failure
 // without its cause.
 //
-//	strategy := &sdkauth.Strategy{
+//	w, err := sdkclient.Workspace(&databricks.Config{Host: host}, sdkauth.Strategy{
+//		ClientID: "3f0c2a1e-1111-4000-8000-000000000001", // the service principal's application ID
 //		Subject:  oidc.File("/var/run/secrets/databricks/token"),
-//		ClientID: "3f0c2a1e-1111-4000-8000-000000000003",
-//	}
-//	w, err := sdkclient.Workspace(&databricks.Config{Host: host}, strategy)
+//	})
 //	if err != nil {
 //		return err
 //	}
-//	me, err := w.CurrentUser.Me(ctx)
+//	me, err := w.CurrentUser.Me(ctx, iam.MeRequest{})
 //
 // # Where to find what
 //

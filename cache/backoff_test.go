@@ -120,6 +120,23 @@ func TestBackoff_jitter(t *testing.T) {
 	}
 }
 
+// The fast path gives way when the next attempt is due, to the nanosecond.
+func TestBackoff_warmAttemptOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down, fail := switchable()
+		p := &idp{fail: fail}
+		c := cache.New(p, cache.Options{Rand: always(0)})
+		want(t, c, "t1")
+		time.Sleep(41 * time.Minute)
+		down.Store(true)
+		want(t, c, "t1")
+		synctest.Wait()
+		if got := delays(t, c, p, 4); fmt.Sprint(got) != "[500ms 1s 2s 4s]" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
 // After a success it starts from the beginning. After very many failures nothing
 // overflows.
 func TestBackoff_resetAndMany(t *testing.T) {
@@ -244,20 +261,31 @@ func TestBackoff_goesOnWhileWarm(t *testing.T) {
 	})
 }
 
-// The fast path stays open while a refresh is under way or has to wait: callers
-// of a busy service do not queue up at the lock during an outage.
+// The fast path stays open while a refresh is under way or has to wait: callers of a
+// busy service do not queue up at the lock during an outage. Only the slow path
+// reads the wall clock, which tells them apart.
 func TestBackoff_hitsDuringOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var looks int
 		down, fail := switchable()
-		c := cache.New(&idp{fail: fail}, cache.Options{Rand: always(1)})
+		c := cache.New(&idp{delay: 5 * time.Second, fail: fail}, cache.Options{Rand: always(1)})
+		c.SetWall(func() time.Time { looks++; return time.Now() })
 		want(t, c, "t1")
-		down.Store(true)
 		time.Sleep(35 * time.Minute)
-		want(t, c, "t1") // starts a flight, which fails
-		synctest.Wait()
-		ctx := t.Context()
-		if n := testing.AllocsPerRun(100, func() { _, _ = c.Token(ctx) }); n != 0 {
-			t.Errorf("%v allocations per hit, want 0", n)
+		down.Store(true)
+		for _, state := range []string{"under way", "has to wait"} {
+			want(t, c, "t1")
+			synctest.Wait()
+			before := looks
+			for range 100 {
+				want(t, c, "t1")
+				time.Sleep(time.Millisecond)
+			}
+			if looks != before {
+				t.Errorf("while a refresh %s: %d of 100 callers took the slow path", state, looks-before)
+			}
+			time.Sleep(5*time.Second - 100*time.Millisecond)
+			synctest.Wait()
 		}
 	})
 }

@@ -114,7 +114,7 @@ func TestToken_endedContext(t *testing.T) {
 		if _, err := c.Token(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("without a token: got %v, want the context's error", err)
 		}
-		if p.n() != 0 {
+		if synctest.Wait(); p.n() != 0 {
 			t.Errorf("a caller that is gone started a flight")
 		}
 		want(t, c, "t1")
@@ -125,7 +125,7 @@ func TestToken_endedContext(t *testing.T) {
 		if tok, err := c.Token(ctx); err != nil || tok.AccessToken != "t1" {
 			t.Errorf("with a token that is nearly over: got %v, %v; want t1", tok, err)
 		}
-		if p.n() != 1 {
+		if synctest.Wait(); p.n() != 1 {
 			t.Errorf("a caller that is gone started a flight")
 		}
 	})

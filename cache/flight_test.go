@@ -21,7 +21,9 @@ func TestFlight_ownContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left time.Duration
 		var value any
+		var flight context.Context
 		src := cache.SourceFunc(func(ctx context.Context) (*oauth2.Token, error) {
+			flight = ctx
 			deadline, _ := ctx.Deadline()
 			left, value = time.Until(deadline), ctx.Value(ctxKey{})
 			return &oauth2.Token{AccessToken: "a"}, nil
@@ -37,12 +39,14 @@ func TestFlight_ownContext(t *testing.T) {
 		if value != nil {
 			t.Errorf("the flight sees the value %v of its first caller", value)
 		}
+		if synctest.Wait(); flight.Err() != context.Canceled {
+			t.Errorf("the flight is over and its context has not ended: a timer is left")
+		}
 	})
 }
 
 // What a source must not return.
 func TestFlight_badAnswers(t *testing.T) {
-	past := time.Now().Add(-time.Hour)
 	for _, tc := range []struct {
 		name string
 		src  cache.SourceFunc
@@ -53,8 +57,11 @@ func TestFlight_badAnswers(t *testing.T) {
 		{"no access token", func(context.Context) (*oauth2.Token, error) { return &oauth2.Token{RefreshToken: "r"}, nil }, cache.ErrNoAccess, ""},
 		{"token and error", func(context.Context) (*oauth2.Token, error) { return &oauth2.Token{AccessToken: "a"}, errDown }, errDown, ""},
 		{"expired", func(context.Context) (*oauth2.Token, error) {
-			return &oauth2.Token{AccessToken: "a", Expiry: past}, nil
-		}, nil, "expired 1h0m0"},
+			return &oauth2.Token{AccessToken: "a", Expiry: time.Now().Add(-time.Hour)}, nil
+		}, nil, "expired 1h0m0s ago"},
+		{"ends when it comes", func(context.Context) (*oauth2.Token, error) {
+			return &oauth2.Token{AccessToken: "a", Expiry: time.Now()}, nil
+		}, nil, "expired 0s ago"},
 		{"Goexit", func(context.Context) (*oauth2.Token, error) { runtime.Goexit(); return nil, nil }, cache.ErrGoexit, ""},
 		{"panic with an error", func(context.Context) (*oauth2.Token, error) { panic(errDown) }, errDown, "panicked in github.com/brickfed/brickfed/cache_test.TestFlight_badAnswers.func"},
 		{"runtime error", func(context.Context) (*oauth2.Token, error) { var m map[string]int; m["a"] = 1; return nil, nil }, nil, "(flight_test.go:"},
@@ -63,23 +70,25 @@ func TestFlight_badAnswers(t *testing.T) {
 		{"nil function", nil, nil, "nil pointer dereference"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := cache.New(tc.src, cache.Options{})
-			for range 2 { // the second from memory
-				tok, err := c.Token(t.Context())
-				var ce *cache.Error
-				if tok != nil || !errors.As(err, &ce) {
-					t.Fatalf("got %v, %v; want a *cache.Error", tok, err)
+			synctest.Test(t, func(t *testing.T) {
+				c := cache.New(tc.src, cache.Options{})
+				for range 2 { // the second from memory
+					tok, err := c.Token(t.Context())
+					var ce *cache.Error
+					if tok != nil || !errors.As(err, &ce) {
+						t.Fatalf("got %v, %v; want a *cache.Error", tok, err)
+					}
+					if tc.want != nil && !errors.Is(err, tc.want) {
+						t.Errorf("got %v, want %v", err, tc.want)
+					}
+					if !strings.Contains(err.Error(), tc.text) {
+						t.Errorf("got %q, want it to contain %q", err, tc.text)
+					}
+					if strings.Contains(err.Error(), "dapi") {
+						t.Errorf("secret in %q", err)
+					}
 				}
-				if tc.want != nil && !errors.Is(err, tc.want) {
-					t.Errorf("got %v, want %v", err, tc.want)
-				}
-				if !strings.Contains(err.Error(), tc.text) {
-					t.Errorf("got %q, want it to contain %q", err, tc.text)
-				}
-				if strings.Contains(err.Error(), "dapi") {
-					t.Errorf("secret in %q", err)
-				}
-			}
+			})
 		})
 	}
 }
@@ -173,26 +182,31 @@ func (d *deaf) Token(context.Context) (*oauth2.Token, error) {
 
 // What a flight brings that was given up is used if it is the best there is.
 func TestFlight_late(t *testing.T) {
+	const minute = time.Minute
+	first, now := 40*time.Second, time.Duration(0)
 	for _, tc := range []struct {
-		name string
-		deaf deaf
-		want string // the token held at the end
+		name   string
+		deaf   deaf
+		refuse string // a token refused before the first flight is back
+		want   string // the token held in the end
 	}{
-		{"nothing else has come", deaf{delays: []time.Duration{40 * time.Second, time.Hour}, ttls: []time.Duration{time.Hour, time.Hour}}, "t1"},
-		{"a newer one has come", deaf{delays: []time.Duration{40 * time.Second, 0}, ttls: []time.Duration{50 * time.Minute, time.Hour}}, "t2"},
-		{"a newer one that ends earlier", deaf{delays: []time.Duration{40 * time.Second, 0}, ttls: []time.Duration{time.Hour, 30 * time.Minute}}, "t1"},
-		{"an error", deaf{delays: []time.Duration{40 * time.Second, 0}, ttls: []time.Duration{0, time.Hour}, err: errDown}, "t2"},
-		{"an expired one", deaf{delays: []time.Duration{40 * time.Second, 0}, ttls: []time.Duration{-1, time.Hour}}, "t2"},
+		{"nothing else has come", deaf{delays: []time.Duration{first, time.Hour}, ttls: []time.Duration{60 * minute, 60 * minute}}, "", "t1"},
+		{"a newer one has come", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{50 * minute, 60 * minute}}, "", "t2"},
+		{"a newer one that ends earlier", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{60 * minute, 30 * minute}}, "", "t1"},
+		{"a newer one was refused", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{50 * minute, 60 * minute}}, "t2", "t1"},
+		{"an error", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{0, 60 * minute}, err: errDown}, "", "t2"},
+		{"an expired one", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{-1, 60 * minute}}, "", "t2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := cache.New(&tc.deaf, cache.Options{})
 				wantErr(t, c, cache.ErrTimeLimit) // at 30 s
 				time.Sleep(2 * time.Second)
-				ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+				ctx, cancel := ctxFor(t, 9*time.Second)
 				defer cancel()
 				_, _ = c.Token(ctx) // the second flight, at 32 s
-				<-ctx.Done()        // 41 s
+				c.Invalidate(&oauth2.Token{AccessToken: tc.refuse})
+				<-ctx.Done() // 41 s
 				want(t, c, tc.want)
 				if st := c.Status(); st.Failures != 0 || st.Failed != 1 {
 					t.Errorf("failures: %d in a row, %d in all; want 0 and 1", st.Failures, st.Failed)
@@ -201,6 +215,23 @@ func TestFlight_late(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A late token takes the place of an older one even if that would last longer: who
+// asked last knows best.
+func TestFlight_lateButNewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(&deaf{
+			delays: []time.Duration{0, 40 * time.Second},
+			ttls:   []time.Duration{2 * time.Hour, 10 * time.Minute},
+		}, cache.Options{})
+		want(t, c, "t1")
+		time.Sleep(91 * time.Minute)
+		want(t, c, "t1")
+		time.Sleep(40 * time.Second)
+		synctest.Wait()
+		want(t, c, "t2")
+	})
 }
 
 // A source with TokenOnce.

@@ -74,17 +74,24 @@ func TestKeepWarm_outage(t *testing.T) {
 func TestKeepWarm_refusedAndSuspended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wall wallClock
-		c := cache.New(&idp{wall: &wall}, cache.Options{})
+		p := &idp{wall: &wall}
+		c := cache.New(p, cache.Options{})
 		c.SetWall(wall.now)
 		defer warm(t, c)()
 		synctest.Wait()
 		c.Invalidate(want(t, c, "t1"))
 		time.Sleep(cache.MaxNap)
 		synctest.Wait()
+		if p.n() != 2 {
+			t.Errorf("%d exchanges before anybody asked, want 2", p.n())
+		}
 		want(t, c, "t2")
 		wall.step(24 * time.Hour)
 		time.Sleep(cache.MaxNap)
 		synctest.Wait()
+		if p.n() != 3 {
+			t.Errorf("%d exchanges before anybody asked, want 3", p.n())
+		}
 		want(t, c, "t3")
 	})
 }

@@ -199,6 +199,14 @@ func TestLease_veryShort(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(&idp{ttl: 3 * time.Second}, cache.Options{})
+		want(t, c, "t1")
+		time.Sleep(2 * time.Second) // the last two seconds, but before the hard point
+		if want(t, c, "t1"); !c.Status().Ready {
+			t.Errorf("not ready with a token that is handed out")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
 		c := cache.New(&idp{ttl: 20 * time.Second, delay: 19 * time.Second}, cache.Options{})
 		want(t, c, "t1") // the flight's own callers get it
 		want(t, c, "t2")

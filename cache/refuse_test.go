@@ -196,6 +196,25 @@ func TestInvalidate_spacing(t *testing.T) {
 	})
 }
 
+// A refresh that was under way when the token was refused is not one on demand: the
+// next refusal is answered at once.
+func TestInvalidate_spacingCountsDemandsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &idp{delay: time.Second}
+		c := cache.New(p, cache.Options{})
+		t1 := want(t, c, "t1")
+		time.Sleep(41 * time.Minute)
+		want(t, c, "t1") // starts a flight
+		c.Invalidate(t1)
+		want(t, c, "t2")
+		time.Sleep(41 * time.Minute)
+		want(t, c, "t2") // starts an ordinary one
+		time.Sleep(2 * time.Second)
+		c.Invalidate(want(t, c, "t3"))
+		want(t, c, "t4")
+	})
+}
+
 // During an outage a refusal does not shorten the delay.
 func TestInvalidate_respectsBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

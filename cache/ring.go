@@ -81,7 +81,8 @@ func (r *ring[K]) makeRoom(limit int) {
 	for range min(sweep, len(r.all)) {
 		r.broom %= len(r.all)
 		if e := r.all[r.broom]; e.slot.spent() && e.slot.evict() {
-			r.drop(e) // and leave the one that is here now for the next time
+			r.drop(e) // and look at the one that is here now
+			continue
 		}
 		r.broom++
 	}

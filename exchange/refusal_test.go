@@ -178,6 +178,15 @@ func (b *body) Close() error {
 	return nil
 }
 
+// onceBroken ends with an error the first time and as if whole after that.
+type onceBroken struct{ err error }
+
+func (o *onceBroken) Read([]byte) (int, error) {
+	err := o.err
+	o.err = io.EOF
+	return 0, err
+}
+
 func TestRefusal_body(t *testing.T) {
 	broken := errors.New("connection lost")
 	long := bytes.Repeat([]byte("x"), 300<<10)
@@ -200,7 +209,7 @@ func TestRefusal_body(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var r io.Reader = bytes.NewReader(tt.data)
 			if tt.end != nil {
-				r = io.MultiReader(r, iotest.ErrReader(tt.end))
+				r = io.MultiReader(r, &onceBroken{tt.end})
 			}
 			b := &body{Reader: iotest.OneByteReader(r)}
 			resp := answered(403, "")

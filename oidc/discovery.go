@@ -48,39 +48,53 @@ type provider struct {
 // a day while it is fetched again, which nobody waits for. Without one, an error
 // younger than pause is returned again instead of asking.
 func (p *provider) get(ctx context.Context, client *http.Client, issuer string, pause time.Duration) (*metadata, error) {
-	p.mu.Lock()
-	known, age, tried, failed := p.known, since(p.fetched), since(p.tried), p.failed
-	p.mu.Unlock()
-	switch {
-	case known != nil && age < metadataMaxAge:
-		return known, nil
-	case known != nil && age < metadataStale:
-		if tried >= metadataBackoff {
-			go func() { _, _ = p.fetch(context.Background(), client, issuer) }()
+	m, old, err := p.look(pause)
+	fetch := func(ctx context.Context) (*metadata, error) {
+		if m, old, err := p.look(pause); !old && (m != nil || err != nil) {
+			return m, err // somebody was faster
 		}
-		return known, nil
-	case failed != nil && tried < pause:
-		return nil, failed
+		return p.fetch(ctx, client, issuer)
 	}
-	return p.fetch(ctx, client, issuer)
+	switch {
+	case m == nil && err == nil:
+		// Two documents may have to be asked for, one after the other.
+		return p.flight.Do(ctx, 2*providerTimeout, fetch)
+	case old:
+		go func() { _, _ = p.flight.Do(context.Background(), 2*providerTimeout, fetch) }()
+	}
+	return m, err
 }
 
-// fetch joins the request under way or starts one.
+// look returns what is known without asking, if anything is. old is true if it
+// is time to ask again in the background.
+func (p *provider) look(pause time.Duration) (m *metadata, old bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	age, tried := since(p.fetched), since(p.tried)
+	switch {
+	case p.known != nil && age < metadataMaxAge:
+		return p.known, false, nil
+	case p.known != nil && age < metadataStale:
+		return p.known, tried >= metadataBackoff, nil
+	case p.failed != nil && tried < pause:
+		return nil, false, p.failed
+	}
+	return nil, false, nil
+}
+
+// fetch runs in one goroutine at a time.
 func (p *provider) fetch(ctx context.Context, client *http.Client, issuer string) (*metadata, error) {
-	// Two documents may have to be asked for, one after the other.
-	return p.flight.Do(ctx, 2*providerTimeout, func(ctx context.Context) (*metadata, error) {
-		began := time.Now()
-		p.mu.Lock()
-		p.tried = began
-		p.mu.Unlock()
-		m, err := discover(ctx, client, issuer)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.failed = err; err == nil {
-			p.known, p.fetched = m, began
-		}
-		return m, err
-	})
+	began := time.Now()
+	p.mu.Lock()
+	p.tried = began
+	p.mu.Unlock()
+	m, err := discover(ctx, client, issuer)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed = err; err == nil {
+		p.known, p.fetched = m, began
+	}
+	return m, err
 }
 
 // discover asks where OpenID Connect puts the document and then, if there is

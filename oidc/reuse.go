@@ -65,12 +65,14 @@ func (r *reuse) Token(ctx context.Context, audience string) (*Token, error) {
 		return t, nil
 	}
 	return s.flight.Do(ctx, mintTimeout, func(ctx context.Context) (*Token, error) {
-		t, err := ask(ctx, r.src, audience)
-		if err != nil {
-			return nil, err
+		if t := r.kept(s); t != nil {
+			return t, nil // somebody was faster
 		}
-		r.keep(audience, s, t)
-		return t, nil
+		t, err := ask(ctx, r.src, audience)
+		if err == nil && !t.Expiry().IsZero() {
+			r.keep(s, t)
+		}
+		return t, err
 	})
 }
 
@@ -86,10 +88,28 @@ func (r *reuse) lookup(audience string) (*Token, *slot) {
 		s = &slot{}
 		r.slots[audience] = s
 	}
-	if s.token != nil && time.Until(s.token.Expiry()) >= r.min && time.Now().Before(s.token.Expiry()) {
+	if r.good(s.token) {
 		return s.token, s
 	}
 	return nil, s
+}
+
+// good reports whether a kept token may be handed out.
+func (r *reuse) good(t *Token) bool {
+	if t == nil {
+		return false
+	}
+	left := time.Until(t.Expiry())
+	return left > 0 && left >= r.min
+}
+
+func (r *reuse) kept(s *slot) *Token {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.good(s.token) {
+		return s.token
+	}
+	return nil
 }
 
 // evict drops the audience whose token ends first, one without a token before
@@ -110,13 +130,10 @@ func (r *reuse) evict() {
 	delete(r.slots, victim)
 }
 
-func (r *reuse) keep(audience string, s *slot, t *Token) {
+func (r *reuse) keep(s *slot, t *Token) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t.Expiry().IsZero() {
-		return
-	}
 	s.token = t
+	r.mu.Unlock()
 }
 
 // Mints implements Minter.

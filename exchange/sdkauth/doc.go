@@ -35,8 +35,9 @@
 //
 // # Environment and profiles
 //
-// A config without Loaders of its own is filled as the SDK does it, with these
-// differences, because the environment may be meant for another program:
+// A config without Loaders of its own is filled as the SDK does it, first from
+// environment variables, then from a profile, with these differences, because the
+// environment may be meant for another program:
 //
 //   - Credentials and everything else that belongs to another authentication
 //     method are not read: no personal access token, client secret, ARM_* or

@@ -181,7 +181,7 @@ func (w *world) counts(want map[exchangetest.Endpoint]int) {
 	}
 }
 
-// forms returns the token requests that came in.
+// tokenRequests returns the token requests that came in.
 func (w *world) tokenRequests() []exchangetest.Request { return w.dbx.Requests(exchangetest.Token) }
 
 // source is an oidc.Source that mints, and remembers what it was asked.
