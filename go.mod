@@ -3,9 +3,13 @@ module github.com/brickfed/brickfed
 go 1.25.0
 
 require (
+	// Tests only: oidc.KeySet is held to this library's interface.
 	github.com/coreos/go-oidc/v3 v3.21.0
+	// What exchange/sdkauth and exchange/sdkclient plug into; v0.176.0 brought group roles, and this is the next to be had.
 	github.com/databricks/databricks-sdk-go v0.177.0
+	// JOSE: signatures and key sets, in oidc and the test kits.
 	github.com/go-jose/go-jose/v4 v4.1.4
+	// Its Token is the currency of the field; v0.37.0 would ask for Go 1.26.
 	golang.org/x/oauth2 v0.36.0
 )
 

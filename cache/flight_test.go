@@ -226,7 +226,7 @@ func TestFlight_lateButNewer(t *testing.T) {
 			ttls:   []time.Duration{2 * time.Hour, 10 * time.Minute},
 		}, cache.Options{})
 		want(t, c, "t1")
-		time.Sleep(91 * time.Minute)
+		time.Sleep(101 * time.Minute)
 		want(t, c, "t1")
 		time.Sleep(40 * time.Second)
 		synctest.Wait()

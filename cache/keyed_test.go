@@ -228,7 +228,8 @@ func TestKeyed_bound(t *testing.T) {
 	})
 }
 
-// What is in use stays.
+// What is in use stays; but when the cache becomes full for the first time, all keys
+// count as used, and one may be unlucky.
 func TestKeyed_evictsTheIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := cache.NewKeyed[int](cache.Options{MaxKeys: 100})
@@ -239,8 +240,8 @@ func TestKeyed_evictsTheIdle(t *testing.T) {
 			}
 			_, _ = k.Token(t.Context(), i, rest.Token)
 		}
-		if busy.n() != 10 {
-			t.Errorf("%d exchanges for 10 keys in constant use, want 10", busy.n())
+		if busy.n() > 11 {
+			t.Errorf("%d exchanges for 10 keys in constant use, want 10 or 11", busy.n())
 		}
 	})
 }

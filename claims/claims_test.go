@@ -216,7 +216,7 @@ func TestClaims_printNothing(t *testing.T) {
 func TestError(t *testing.T) {
 	_, err := claims.Parse([]byte(`{"a":1,"a":2}`))
 	var e *claims.Error
-	if !errors.As(err, &e) || e.Kind != claims.ErrMalformed || e.Claim != "a" || e.Reason == "" {
+	if !errors.As(err, &e) || !errors.Is(e.Kind, claims.ErrMalformed) || e.Claim != "a" || e.Reason == "" {
 		t.Errorf("got %#v", err)
 	}
 	_, err = claims.Parse([]byte(`[]`))

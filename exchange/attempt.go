@@ -168,6 +168,9 @@ func (t *try) post(ctx context.Context) (answer, error) {
 	switch {
 	case errors.As(err, &tooLarge):
 		failure := q.fail(KindBadResponse, a)
+		if a.status != http.StatusOK {
+			failure = q.refused(a) // without a body the status says enough
+		}
 		failure.Err = err
 		return a, failure
 	case err != nil:

@@ -93,64 +93,69 @@ type Config struct {
 // problem that the user can fix, at once.
 func (c *Config) check() (origin *url.URL, err error) {
 	var problems []error
-	problem := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf(format, args...))
+	problem := func(name, format string, args ...any) {
+		problems = append(problems, field(name, format, args...))
 	}
 	origin, err = parseHost(c.Host)
 	if err != nil {
-		problem("Host: %w", err)
+		problem("Host", "%w", err)
 	}
 	if c.AccountID != "" && !isUUID(c.AccountID) {
-		problem("AccountID: %.64q is not a UUID; copy it from the account console", c.AccountID)
+		problem("AccountID", "%.64q is not a UUID; copy it from the account console", c.AccountID)
 	}
 	if origin != nil && isAccountHost(origin) && c.AccountID == "" {
-		problem("AccountID: an account host needs the account ID")
+		problem("AccountID", "an account host needs the account ID")
 	}
 	if origin != nil && c.TokenEndpoint != "" {
 		if err := checkEndpoint(origin, c.TokenEndpoint, c.AccountID); err != nil {
-			problem("TokenEndpoint: %w", err)
+			problem("TokenEndpoint", "%w", err)
 		}
 	}
 	c.checkIdentity(origin, problem)
+	if c.Policy == nil {
+		problems = append(problems, checkTarget(claims.Target{ClientID: c.ClientID, AssumeGroup: c.AssumeGroup, Scopes: c.Scopes})...)
+	}
 	return origin, errors.Join(problems...)
 }
 
 // checkIdentity holds the rules about whom the token is for.
-func (c *Config) checkIdentity(origin *url.URL, problem func(string, ...any)) {
+func (c *Config) checkIdentity(origin *url.URL, problem func(string, string, ...any)) {
 	switch {
 	case c.Policy != nil:
 		if c.ClientID != "" || c.AccountWide || c.AssumeGroup != "" || len(c.Scopes) > 0 {
-			problem("Policy: it decides ClientID, AccountWide, AssumeGroup and Scopes; leave them empty")
+			problem("Policy", "it decides ClientID, AccountWide, AssumeGroup and Scopes; leave them empty")
 		}
 		return
 	case c.ClientID != "" && c.AccountWide:
-		problem("ClientID and AccountWide: set one of them; a service principal's federation policy needs ClientID, an account federation policy AccountWide")
+		problem("ClientID and AccountWide", "set one of them; a service principal's federation policy needs ClientID, an account federation policy AccountWide")
 	case c.ClientID == "" && !c.AccountWide:
-		problem("ClientID: set it to the service principal's application ID, or set AccountWide to exchange as the identity itself")
-	}
-	for _, err := range checkTarget(claims.Target{ClientID: c.ClientID, AssumeGroup: c.AssumeGroup, Scopes: c.Scopes}) {
-		problem("%w", err)
+		problem("ClientID", "set it to the service principal's application ID, or set AccountWide to exchange as the identity itself")
 	}
 	if c.AssumeGroup != "" && origin != nil && isAccountHost(origin) {
-		problem("AssumeGroup: an account host cannot assume a group; use the workspace's URL as Host")
+		problem("AssumeGroup", "an account host cannot assume a group; use the workspace's URL as Host")
 	}
+}
+
+// field says what is wrong with a field.
+func field(name, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...))
 }
 
 // checkTarget returns what Databricks is sure to refuse in a target.
 func checkTarget(t claims.Target) (problems []error) {
 	if t.ClientID != "" && !isUUID(t.ClientID) {
 		if isDigits(t.ClientID) {
-			problems = append(problems, fmt.Errorf("ClientID: %.64q is a numeric ID; use the service principal's application ID, a UUID", t.ClientID))
+			problems = append(problems, field("ClientID", "%.64q is a numeric ID; use the service principal's application ID, a UUID", t.ClientID))
 		} else {
-			problems = append(problems, fmt.Errorf("ClientID: %.64q is not a UUID; use the service principal's application ID", t.ClientID))
+			problems = append(problems, field("ClientID", "%.64q is not a UUID; use the service principal's application ID", t.ClientID))
 		}
 	}
 	if t.AssumeGroup != "" && !isDigits(t.AssumeGroup) {
-		problems = append(problems, fmt.Errorf("AssumeGroup: %.64q is not a numeric group ID; a group's name or the identity provider's ID will not do", t.AssumeGroup))
+		problems = append(problems, field("AssumeGroup", "%.64q is not a numeric group ID; a group's name or the identity provider's ID will not do", t.AssumeGroup))
 	}
 	for _, s := range t.Scopes {
 		if !isScope(s) {
-			problems = append(problems, fmt.Errorf("Scopes: %.64q is not a scope; give one scope per element, such as \"all-apis\"", s))
+			problems = append(problems, field("Scopes", "%.64q is not a scope; give one scope per element, such as \"all-apis\"", s))
 		}
 	}
 	return problems

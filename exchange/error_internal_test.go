@@ -266,7 +266,7 @@ func TestCauseHidesTokens(t *testing.T) {
 		}
 	}
 	clean := errors.New("round trip: nothing secret")
-	if err := networkFailure(q, clean); !errors.Is(err, clean) || err.Err != clean {
+	if err := networkFailure(q, clean); !errors.Is(err, clean) || err.Err != clean { //nolint:errorlint // the very error, not one around it
 		t.Errorf("a clean cause was replaced by %v", err.Err)
 	}
 }

@@ -100,7 +100,7 @@ func (x *Exchanger) SubjectKey(ctx context.Context) (string, error) {
 // own gets the configured subject's token and decides about it.
 func (x *Exchanger) own(ctx context.Context, p *place) (*oidc.Token, claims.Grant, error) {
 	if x.cfg.Subject == nil {
-		return nil, claims.Grant{}, &Error{Op: opExchange, Kind: KindConfig, Err: errors.New("Subject: it is required for Token")}
+		return nil, claims.Grant{}, &Error{Op: opExchange, Kind: KindConfig, Err: field("Subject", "it is required for Token")}
 	}
 	audience := x.cfg.Audience
 	if audience == "" {

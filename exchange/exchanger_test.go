@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -137,7 +138,12 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) { f(t, newWorld(t)) })
 }
 
-func wantKind(t *testing.T, err error, want exchange.Kind) *exchange.Error {
+func wantKind(t *testing.T, err error, want exchange.Kind) {
+	t.Helper()
+	_ = failureOf(t, err, want)
+}
+
+func failureOf(t *testing.T, err error, want exchange.Kind) *exchange.Error {
 	t.Helper()
 	var failure *exchange.Error
 	if !errors.As(err, &failure) {
@@ -385,6 +391,50 @@ func TestExchanger_Token_retries(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer past the bound is judged by its status: an outage stays temporary.
+func TestExchanger_Token_hugeAnswers(t *testing.T) {
+	for status, want := range map[int]exchange.Kind{
+		http.StatusOK: exchange.KindBadResponse, http.StatusServiceUnavailable: exchange.KindUnavailable,
+	} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.dbx.Fail(exchangetest.Token, exchangetest.Fault{Status: status, Body: `{"access_token":"x"}`, Size: 65 << 10, Times: -1})
+			_, err := w.exchanger().TokenOnce(t.Context())
+			wantKind(t, err, want)
+			if !strings.Contains(err.Error(), "larger than 65536 bytes") {
+				t.Errorf("%v does not name the bound", err)
+			}
+		})
+	}
+}
+
+// The federation policy that the error prints is one that Databricks takes, and
+// creating it helps.
+func TestExchanger_Token_hintedPolicy(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		other := w.source(map[string]any{"sub": `system:serviceaccount:ns:it's "odd"`})
+		x := w.exchanger(func(c *exchange.Config) { c.Subject = other })
+		_, err := x.Token(t.Context())
+		wantKind(t, err, exchange.KindNoPolicy)
+		_, command, _ := strings.Cut(err.Error(), "--json '")
+		body, _, found := strings.Cut(command, "}'")
+		var policy trust.Policy
+		if !found || json.Unmarshal([]byte(body+"}"), &policy) != nil {
+			t.Fatalf("no policy to paste in %v", err)
+		}
+		policy.AccountID, policy.ServicePrincipalID = w.dbx.AccountID(), "1"
+		if err := policy.Validate(); err != nil {
+			t.Errorf("the policy is not valid: %v", err)
+		}
+		token, err := other(t.Context(), w.dbx.AccountID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := trust.Match(policy, token.UnverifiedClaims()); err != nil {
+			t.Errorf("the policy does not match the token that it is for: %v", err)
+		}
+	})
 }
 
 func TestExchanger_TokenOnce_oneAttempt(t *testing.T) {

@@ -60,6 +60,9 @@ func (l *locator) place(ctx context.Context) (*place, error) {
 		return old, nil
 	}
 	p, err := l.flight.Do(ctx, metadataTimeout, func(ctx context.Context) (*place, error) {
+		if p := l.known.Load(); p != old && p != nil {
+			return p, nil // a flight ended between our look and this one
+		}
 		p, err := l.learn(ctx, old)
 		if err == nil {
 			l.known.Store(p)

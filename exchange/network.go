@@ -86,22 +86,3 @@ func isX509(err error) bool {
 	)
 	return errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
 }
-
-// surelyUnsent reports whether a failed request cannot have reached the server's
-// program: there was no connection or no TLS. The same subject token may then be
-// sent again even if the server takes each token once only.
-func surelyUnsent(err error) bool {
-	var (
-		op        *net.OpError
-		dns       *net.DNSError
-		untrusted *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
-		return true
-	case errors.As(err, &dns), errors.As(err, &untrusted), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return true
-	}
-	return false
-}

@@ -62,7 +62,7 @@ func TestPolicy_refuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				_, err := w.deciding(tt.mapper).Token(t.Context())
-				failure := wantKind(t, err, tt.want)
+				failure := failureOf(t, err, tt.want)
 				if failure.Temporary() {
 					t.Error("a decision is not temporary")
 				}

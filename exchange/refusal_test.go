@@ -215,7 +215,7 @@ func TestRefusal_body(t *testing.T) {
 			resp := answered(403, "")
 			resp.Body = b
 			for range 2 { // a second look sees the same
-				exchange.Refusal(resp)
+				_, _ = exchange.Refusal(resp)
 			}
 			if b.closed != 0 || b.read > 64<<10 {
 				t.Errorf("read %d bytes, closed %d times", b.read, b.closed)
