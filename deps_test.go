@@ -248,12 +248,14 @@ func TestBinarySize(t *testing.T) {
 	}
 }
 
-// coreProgram uses oidc, exchange and cache as a service does that wants a token.
+// coreProgram uses all of oidc, exchange and cache: it takes its own token, verifies
+// another's, and calls an API.
 const coreProgram = `package main
 
 import (
 	"context"
 	"log"
+	"net/http"
 	"os"
 
 	"github.com/brickfed/brickfed/cache"
@@ -262,19 +264,32 @@ import (
 )
 
 func main() {
+	ctx, host := context.Background(), os.Getenv("DATABRICKS_HOST")
+	verifier := oidc.Verifier{Issuer: os.Getenv("ISSUER"), Audiences: []string{"app"}}
+	token, err := oidc.ParseToken(os.Getenv("ID_TOKEN"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := verifier.Verify(ctx, token); err != nil {
+		log.Fatal(err)
+	}
 	x, err := exchange.New(exchange.Config{
-		Host:     os.Getenv("DATABRICKS_HOST"),
+		Host:     host,
 		ClientID: os.Getenv("DATABRICKS_CLIENT_ID"),
-		Subject:  oidc.First(oidc.File("/var/run/token"), oidc.Env("ID_TOKEN")),
+		Subject: oidc.First(oidc.File("/var/run/token"), oidc.Env("ID_TOKEN"), &oidc.ClientCredentials{
+			Issuer: os.Getenv("ISSUER"),
+			Auth:   oidc.SecretBasic{ClientID: "app", Secret: oidc.SecretFile("/var/run/secret")},
+		}),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	token, err := cache.New(x, cache.Options{}).Token(context.Background())
+	client := &http.Client{Transport: &exchange.Transport{Host: host, Tokens: cache.New(x, cache.Options{})}}
+	resp, err := client.Get(host + "/api/2.0/preview/scim/v2/Me")
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Print(token.Expiry)
+	log.Print(resp.Status)
 }
 `
 

@@ -1,5 +1,5 @@
-// Command http calls Databricks with nothing but an http.Client: no SDK, seven
-// small third-party packages. It brings its own identity provider and Databricks
+// Command http calls Databricks with nothing but an http.Client: no SDK, two
+// small modules. It brings its own identity provider and Databricks
 // stand-in on loopback, and prints what the API answers before and after the
 // host has revoked the token.
 package main

@@ -12,10 +12,10 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/iam"
 
 	"github.com/brickfed/brickfed/cache"
+	"github.com/brickfed/brickfed/examples/internal/standin"
 	"github.com/brickfed/brickfed/exchange/exchangetest"
 	"github.com/brickfed/brickfed/exchange/sdkauth"
 	"github.com/brickfed/brickfed/exchange/sdkclient"
-	"github.com/brickfed/brickfed/examples/internal/standin"
 	"github.com/brickfed/brickfed/oidc/oidctest"
 )
 
