@@ -60,12 +60,13 @@ type Options struct {
 	DisableAsync bool
 
 	// MaxKeys bounds the number of keys that a Keyed holds. Optional; the default
-	// is 100,000. A Cache ignores it. See [Keyed] for what happens at the bound.
+	// is 100,000. Each key takes about 650 bytes beside its text and that of its
+	// token. See [Keyed] for what happens at the bound. A Cache ignores it.
 	MaxKeys int
 
 	// OnEvent is told what happens. Optional. It is called from the goroutine in
 	// which it happened, so by several at the same time, and callers wait for it:
-	// it has to be quick and must not call methods of the cache.
+	// it has to be quick, and must not call Token, which may wait for it.
 	OnEvent func(Event)
 
 	// Rand supplies the random numbers of all delays, in [0, 1). Optional; the
@@ -130,10 +131,13 @@ func (s copies) Token() (*oauth2.Token, error) {
 }
 
 // Invalidate says that a server has refused the token, as with status 401. If
-// the cache holds that very access token, it never hands it out again, whatever
-// the source returns, and the next call of Token waits for another one. If it
-// holds a newer one already, nothing happens, so that many requests refused with
-// the same token lead to one exchange. Nil is ignored.
+// the cache holds that very access token, it does not hand it out again, and the
+// next call of Token waits for another one. If it holds a newer one already,
+// nothing happens, so that many requests refused with the same token lead to one
+// exchange. Nil is ignored.
+//
+// The last eight refused tokens are remembered. A source that returns one of them
+// again, even from a call begun before, has failed.
 //
 // Two refreshes demanded in this way start at least 5 seconds apart. A call of
 // Token in between fails with an [*Error] if there is no other token.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,14 +166,13 @@ func TestFlight_timeLimit(t *testing.T) {
 // deaf ignores its context. Each call takes as long as the next of delays, then
 // returns a token that lives as long as the next of ttls.
 type deaf struct {
-	n            int
+	n            atomic.Int32
 	delays, ttls []time.Duration
 	err          error // of the first call
 }
 
 func (d *deaf) Token(context.Context) (*oauth2.Token, error) {
-	i := d.n
-	d.n++
+	i := int(d.n.Add(1)) - 1
 	time.Sleep(d.delays[i])
 	if i == 0 && d.err != nil {
 		return nil, d.err
@@ -186,20 +186,20 @@ func TestFlight_late(t *testing.T) {
 	first, now := 40*time.Second, time.Duration(0)
 	for _, tc := range []struct {
 		name   string
-		deaf   deaf
+		deaf   *deaf
 		refuse string // a token refused before the first flight is back
 		want   string // the token held in the end
 	}{
-		{"nothing else has come", deaf{delays: []time.Duration{first, time.Hour}, ttls: []time.Duration{60 * minute, 60 * minute}}, "", "t1"},
-		{"a newer one has come", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{50 * minute, 60 * minute}}, "", "t2"},
-		{"a newer one that ends earlier", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{60 * minute, 30 * minute}}, "", "t1"},
-		{"a newer one was refused", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{50 * minute, 60 * minute}}, "t2", "t1"},
-		{"an error", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{0, 60 * minute}, err: errDown}, "", "t2"},
-		{"an expired one", deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{-1, 60 * minute}}, "", "t2"},
+		{"nothing else has come", &deaf{delays: []time.Duration{first, time.Hour}, ttls: []time.Duration{60 * minute, 60 * minute}}, "", "t1"},
+		{"a newer one has come", &deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{50 * minute, 60 * minute}}, "", "t2"},
+		{"a newer one that ends earlier", &deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{60 * minute, 30 * minute}}, "", "t1"},
+		{"a newer one was refused", &deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{50 * minute, 60 * minute}}, "t2", "t1"},
+		{"an error", &deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{0, 60 * minute}, err: errDown}, "", "t2"},
+		{"an expired one", &deaf{delays: []time.Duration{first, now}, ttls: []time.Duration{-1, 60 * minute}}, "", "t2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := cache.New(&tc.deaf, cache.Options{})
+				c := cache.New(tc.deaf, cache.Options{})
 				wantErr(t, c, cache.ErrTimeLimit) // at 30 s
 				time.Sleep(2 * time.Second)
 				ctx, cancel := ctxFor(t, 9*time.Second)

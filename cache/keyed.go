@@ -22,7 +22,7 @@ import (
 // bit by bit, whenever new ones come.
 type Keyed[K comparable] struct {
 	env  *env
-	keys ring[K]
+	keys ring
 }
 
 // NewKeyed returns an empty Keyed.

@@ -176,7 +176,7 @@ func TestKeyed_revokeWhileWakingUp(t *testing.T) {
 
 // No token that was fetched before Revoke is handed out after it, under load.
 func TestKeyed_revokeRace(t *testing.T) {
-	k := cache.NewKeyed[int](cache.Options{MaxKeys: 4})
+	k := cache.NewKeyed[int](cache.Options{MaxKeys: 2})
 	var epoch atomic.Int64 // raised before each revocation; part of each token
 	fetch := func(context.Context) (*oauth2.Token, error) {
 		e := epoch.Load()
@@ -185,7 +185,7 @@ func TestKeyed_revokeRace(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	for i := range 4 {
+	for i := range 2 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				_, _ = k.Token(ctx, 0, fetch)
@@ -193,7 +193,7 @@ func TestKeyed_revokeRace(t *testing.T) {
 			}
 		})
 	}
-	for range 2000 {
+	for range 300 {
 		now := epoch.Add(1)
 		k.Revoke(0)
 		tok, err := k.Token(ctx, 0, fetch)
@@ -344,6 +344,45 @@ func TestKeyed_evictionRace(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// The same without chance: from an evicted entry nobody gets a token, and nobody
+// starts a flight in it, which Revoke could not reach.
+func TestKeyed_evictedEntry(t *testing.T) {
+	k := cache.NewKeyed[string](cache.Options{})
+	p := &idp{}
+	want(t, of[string]{k, "a", p}, "t1")
+	orphan, again := k.TokenAfterEviction(t.Context(), "a", p)
+	if orphan != cache.ErrEvicted || again != nil || p.n() != 2 {
+		t.Errorf("got %v, then %v, after %d exchanges; want %v, then nil, after 2", orphan, again, p.n(), cache.ErrEvicted)
+	}
+}
+
+// A new key is not the next to go.
+func TestKeyed_newKeysStay(t *testing.T) {
+	const limit = 100
+	k := cache.NewKeyed[int](cache.Options{MaxKeys: limit})
+	p := &idp{}
+	get := func(i int) { _, _ = k.Token(t.Context(), i, p.Token) }
+	for i := range limit + 1 { // the last one evicts the first
+		get(i)
+	}
+	for i := range limit - 1 { // all others are used
+		get(i + 1)
+	}
+	get(limit + 1)
+	before := p.n()
+	if get(limit); p.n() != before {
+		t.Errorf("the newest key was evicted before all others")
+	}
+
+	k = cache.NewKeyed[int](cache.Options{})
+	for i := range 20 { // callers that are gone before their flight begins
+		_, _ = k.Token(cancelled, i, p.Token)
+	}
+	if k.Len() != 20 {
+		t.Errorf("%d keys, want 20: those were about to be used", k.Len())
+	}
 }
 
 func TestKeyed_structKey(t *testing.T) {

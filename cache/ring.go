@@ -12,29 +12,28 @@ const sweep = 8
 // A ring holds the slots of a Keyed, bounded by the CLOCK algorithm. That
 // approximates the order of last use; unlike an exact order, it is not written to
 // on each hit. The zero value is empty.
-type ring[K comparable] struct {
-	entries sync.Map // of K to *entry[K]; read without mu
+type ring struct {
+	entries sync.Map // of key to *entry; read without mu
 
 	mu    sync.Mutex // guards what follows; taken before the mu of a slot
-	all   []*entry[K]
+	all   []*entry
 	hand  int // index of the entry to be looked at next when the ring is full
 	broom int // index of the entry to be looked at next in any case
 }
 
-type entry[K comparable] struct {
+type entry struct {
 	slot slot
-	key  K
 	at   int         // index in all; guarded by the ring's mu
 	used atomic.Bool // since the hand was here
 }
 
 // get returns the entry of the key and marks it as used, or nil.
-func (r *ring[K]) get(key K) *entry[K] {
+func (r *ring) get(key any) *entry {
 	v, ok := r.entries.Load(key)
 	if !ok {
 		return nil
 	}
-	e := v.(*entry[K])
+	e := v.(*entry)
 	if !e.used.Load() { // writing each time would take the cache line from others
 		e.used.Store(true)
 	}
@@ -42,14 +41,14 @@ func (r *ring[K]) get(key K) *entry[K] {
 }
 
 // add returns the entry of the key, which it makes if there is none.
-func (r *ring[K]) add(key K, env *env) *entry[K] {
+func (r *ring) add(key any, env *env) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.get(key); e != nil {
 		return e
 	}
 	r.makeRoom(env.MaxKeys)
-	e := &entry[K]{key: key, at: len(r.all)}
+	e := &entry{at: len(r.all)}
 	e.used.Store(true)
 	e.slot.init(env, key)
 	r.all = append(r.all, e)
@@ -58,7 +57,7 @@ func (r *ring[K]) add(key K, env *env) *entry[K] {
 }
 
 // remove takes the entry of the key out and returns it, or nil.
-func (r *ring[K]) remove(key K) *entry[K] {
+func (r *ring) remove(key any) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.get(key)
@@ -68,7 +67,7 @@ func (r *ring[K]) remove(key K) *entry[K] {
 	return e
 }
 
-func (r *ring[K]) len() int {
+func (r *ring) len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.all)
@@ -77,7 +76,7 @@ func (r *ring[K]) len() int {
 // makeRoom removes what is of no more use, a few entries at a time. Then, while the
 // ring is full, it evicts entries that were not used since the hand was here last.
 // The hand goes twice around at most: after once, all marks are gone.
-func (r *ring[K]) makeRoom(limit int) {
+func (r *ring) makeRoom(limit int) {
 	for range min(sweep, len(r.all)) {
 		r.broom %= len(r.all)
 		if e := r.all[r.broom]; e.slot.spent() && e.slot.evict() {
@@ -97,8 +96,8 @@ func (r *ring[K]) makeRoom(limit int) {
 }
 
 // drop takes the entry out. The last one gets its place.
-func (r *ring[K]) drop(e *entry[K]) {
-	r.entries.Delete(e.key)
+func (r *ring) drop(e *entry) {
+	r.entries.Delete(e.slot.key)
 	last := len(r.all) - 1
 	moved := r.all[last]
 	r.all[e.at], moved.at = moved, e.at

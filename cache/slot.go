@@ -12,7 +12,7 @@ import (
 // A slot keeps one token fresh: the one of a Cache, or of one key of a Keyed.
 type slot struct {
 	env  *env
-	key  any                   // for events
+	key  any                   // in a Keyed, else nil
 	held atomic.Pointer[lease] // the last token, or nil; stored with mu held
 
 	mu         sync.Mutex // guards all that follows; never held while calling out
@@ -71,9 +71,9 @@ func (s *slot) decide(ctx context.Context, src Source) (*flight, *oauth2.Token, 
 			}
 		}
 		return nil, s.serve(l), nil
-	case s.flight == nil && !due:
+	case s.flight == nil && !due: // no use in waiting
 		return nil, nil, s.failure()
-	case ctx.Err() != nil && usable:
+	case ctx.Err() != nil && usable: // no time to wait
 		return nil, s.serve(l), nil
 	case ctx.Err() != nil:
 		return nil, nil, waitError(ctx)
@@ -131,10 +131,16 @@ func (s *slot) look() {
 // dueAt returns the earliest point at which a flight may start.
 func (s *slot) dueAt() time.Duration {
 	now, l := s.clock.elapsed, s.held.Load()
-	at := s.backoff.next(l.usable(now))
+	at := s.allowedAt(l.usable(now))
 	if l.fresh(now) {
 		at = max(at, l.soft)
 	}
+	return at
+}
+
+// allowedAt is the same without regard to whether there is a need for a flight.
+func (s *slot) allowedAt(usable bool) time.Duration {
+	at := s.backoff.next(usable)
 	if s.forced {
 		at = max(at, s.nextForced)
 	}
@@ -160,12 +166,8 @@ func (s *slot) serve(l *lease) *oauth2.Token {
 // source is not asked.
 func (s *slot) failure() *Error {
 	err := s.backoff.err
-	at := s.backoff.next(false)
-	if s.forced {
-		at = max(at, s.nextForced)
-	}
 	if err == nil {
 		err = errDemanded
 	}
-	return &Error{Err: err, NextAttempt: s.clock.date(at)}
+	return &Error{Err: err, NextAttempt: s.clock.date(s.allowedAt(false))}
 }

@@ -199,7 +199,7 @@ func (t *try) failure(ctx context.Context, err error) *Error {
 // explainTime adds what the clocks say about a refused subject token.
 func (t *try) explainTime(failure *Error) {
 	if failure.Kind == KindSubjectExpired && t.cfg.Subject != nil && !mints(t.cfg.Subject) {
-		failure.addHint(fmt.Sprintf("%s still holds the old token: whoever writes it must renew it", sourceName(t.cfg.Subject)))
+		failure.addHint(fmt.Sprintf("the token comes from %s: whoever provides it must renew it", sourceName(t.cfg.Subject)))
 	}
 	failure.addHint(t.clock.Hint(time.Now(), "the token endpoint"))
 }

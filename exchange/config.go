@@ -32,8 +32,9 @@ type Config struct {
 	// where no scheme stands; http is for loopback only.
 	Host string
 
-	// AccountID is the Databricks account ID (a UUID). Required for account
-	// hosts; unified hosts name a default one in their metadata.
+	// AccountID is the Databricks account ID, a UUID that the account console
+	// shows. Required for account hosts; optional for unified hosts, which name a
+	// default one in their metadata.
 	AccountID string
 
 	// ClientID is the application ID (a UUID) of the service principal whose
@@ -43,18 +44,20 @@ type Config struct {
 
 	// AccountWide exchanges under the account's federation policies: the result
 	// is the Databricks user or service principal that the subject claim names.
+	// See ClientID.
 	AccountWide bool
 
 	// AssumeGroup is the numeric ID of a group whose permissions replace the
 	// identity's own. Optional; workspace hosts only.
 	AssumeGroup string
 
-	// Scopes are the OAuth scopes to ask for. The default is all-apis.
+	// Scopes are the OAuth scopes to ask for, one per element. Optional; the
+	// default is all-apis.
 	Scopes []string
 
 	// Audience is the aud claim that the subject token must have, as the
-	// federation policy names it. A token without it is refused before the
-	// network. If empty, the source is merely asked for the audience that the
+	// federation policy names it. Optional. A token without it is refused before
+	// the network. If empty, the source is merely asked for the audience that the
 	// host prefers: the one of its metadata, else the token endpoint's URL
 	// (workspaces) or the account ID (account and unified hosts).
 	Audience string
@@ -73,18 +76,18 @@ type Config struct {
 	Policy Mapper
 
 	// Strict refuses a returned token that cannot be checked, because it is
-	// opaque or names no identity. The default takes it and says "unknown" in
+	// opaque or names no identity. Optional; the default takes it and says "unknown" in
 	// the event. What contradicts the request is refused either way.
 	Strict bool
 
 	// HTTPClient sends every request, the first and the hundredth alike. It is
-	// copied, without its cookie jar, and follows no redirects. The default is a
-	// client with http.DefaultTransport. An attempt ends after 8 seconds
+	// copied, without its cookie jar, and follows no redirects. Optional; the
+	// default is a client with http.DefaultTransport. An attempt ends after 8 seconds
 	// whatever the client's own timeout.
 	HTTPClient *http.Client
 
-	// OnExchange, if set, is told of each attempt and its outcome, in the
-	// goroutine that made it. It must be safe for concurrent use and should
+	// OnExchange is told of each attempt and its outcome, in the goroutine that
+	// made it. Optional. It must be safe for concurrent use and should
 	// return soon.
 	OnExchange func(context.Context, Event)
 }
@@ -154,7 +157,7 @@ func checkTarget(t claims.Target) (problems []error) {
 		problems = append(problems, field("AssumeGroup", "%.64q is not a numeric group ID; a group's name or the identity provider's ID will not do", t.AssumeGroup))
 	}
 	for _, s := range t.Scopes {
-		if !isScope(s) {
+		if !isScope(s) || strings.Contains(s, ",") {
 			problems = append(problems, field("Scopes", "%.64q is not a scope; give one scope per element, such as \"all-apis\"", s))
 		}
 	}

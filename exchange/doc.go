@@ -25,9 +25,8 @@
 // to that service principal's application ID. An account's federation policies
 // trust all subjects of an issuer and name the Databricks user or service
 // principal by a claim; set AccountWide. AssumeGroup replaces the identity's
-// permissions by those of one group, and the server enforces it. A [Mapper], such
-// as a policy of package [github.com/brickfed/brickfed/claims], chooses all of
-// these from the token's claims.
+// permissions by those of one group, and the server enforces it. A [Mapper] of
+// yours may choose all of these from the token's claims.
 //
 // # Audience
 //

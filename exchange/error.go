@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -54,8 +55,7 @@ func (e *Error) Error() string {
 		b.WriteString(" (" + said + ")")
 	}
 	if e.Err != nil {
-		// Joined errors stand on lines of their own.
-		b.WriteString(": " + redact.Text(strings.ReplaceAll(e.Err.Error(), "\n", "; ")))
+		b.WriteString(": " + e.causeText())
 	}
 	if e.Hint != "" {
 		b.WriteString("; " + e.Hint)
@@ -66,19 +66,38 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// MarshalJSON implements json.Marshaler: the fields, with the text of the cause
+// under the name cause.
+func (e *Error) MarshalJSON() ([]byte, error) {
+	type fields Error // without this method
+	var cause string
+	if e.Err != nil {
+		cause = e.causeText()
+	}
+	return json.Marshal(struct {
+		*fields
+		Cause string `json:"cause,omitempty"`
+	}{(*fields)(e), cause})
+}
+
+// causeText is the cause in one line: joined errors stand on lines of their own.
+func (e *Error) causeText() string {
+	return redact.Text(strings.ReplaceAll(e.Err.Error(), "\n", "; "))
+}
+
 // Temporary reports whether the same call may succeed later although nobody
 // changes anything. For [KindSource] the source's error decides, if it has the
-// methods Temporary and RetryAfter itself; that there is no such source is not
-// temporary.
+// methods Temporary and RetryAfter itself; that there is no such source, or that
+// what it returned is no token, is not temporary.
 func (e *Error) Temporary() bool {
 	if cause, found := e.cause(); found {
 		return cause.Temporary()
 	}
-	return e.Kind.temporary() && !errors.Is(e.Err, oidc.ErrUnavailable)
+	return e.Kind.temporary() && !errors.Is(e.Err, oidc.ErrUnavailable) && !errors.Is(e.Err, oidc.ErrMalformed)
 }
 
-// RetryAfter returns how long the server, or the source's, asked to wait, at
-// most 10 minutes, and 0 if it did not.
+// RetryAfter returns how long the token endpoint, or the source's own server,
+// asked to wait: at most 10 minutes, and 0 if it did not ask.
 func (e *Error) RetryAfter() time.Duration {
 	if cause, found := e.cause(); found && e.Wait == 0 {
 		return min(max(cause.RetryAfter(), 0), maxWait)

@@ -9,7 +9,7 @@ import (
 // Event describes one attempt to exchange a token and its outcome. It holds
 // fingerprints of tokens (the first 16 hexadecimal digits of their SHA-256),
 // never tokens, and may be logged or stored; the grant's subject may be personal
-// data.
+// data. In JSON, durations are nanoseconds.
 type Event struct {
 	Time     time.Time     `json:"time"`     // when the attempt began
 	Duration time.Duration `json:"duration"` // until its outcome
@@ -24,7 +24,7 @@ type Event struct {
 	Identity    Certainty     `json:"identity,omitempty"`     // is the returned token's identity the one asked for
 	Scope       Certainty     `json:"scope,omitempty"`        // are its scopes the ones asked for
 	RequestID   string        `json:"request_id,omitempty"`   // x-request-id, to find the attempt in Databricks' audit log
-	ClockOffset time.Duration `json:"clock_offset,omitempty"` // token endpoint's clock minus the local one, 0 if unknown
+	ClockOffset time.Duration `json:"clock_offset,omitempty"` // token endpoint's clock minus the local one, to half a second; 0 if unknown
 
 	Err *Error `json:"error,omitempty"` // nil for success
 }

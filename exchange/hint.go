@@ -44,7 +44,7 @@ func (q question) hintPolicy() string {
 			s.add("then a user or service principal named %q must be in the account", tidy(q.subject.UnverifiedClaims().Subject(), maxClaim))
 		}
 	} else {
-		s.add("only the federation policies of service principal %q were searched, and none of them accepts this token", tidy(client, maxWord))
+		s.add("only the federation policies of service principal %q were searched, and none of them accepts this token, or there is no such service principal in this account", tidy(client, maxWord))
 		if complete {
 			s.add("create one: databricks account service-principal-federation-policy create <numeric ID of the service principal> --json '%s'", policy)
 		}

@@ -8,7 +8,8 @@
 //
 // With DATABRICKS_HOST set it asks that workspace who it is instead. It takes the
 // identity provider's token from the file named by DATABRICKS_OIDC_TOKEN_FILEPATH
-// or from the variable DATABRICKS_OIDC_TOKEN, and the service principal from
+// or from the variable that DATABRICKS_OIDC_TOKEN_ENV names, by default
+// DATABRICKS_OIDC_TOKEN, and the service principal from
 // DATABRICKS_CLIENT_ID; without that, account-wide federation applies.
 //
 // Progress goes to standard error, the result to standard output. The exit status

@@ -65,6 +65,9 @@
 //
 // # Errors
 //
+// Errors name the fields of exchange.Config: its AssumeGroup is the SDK's GroupID,
+// its Audience the TokenAudience.
+//
 // Mistakes in the strategy or the config are errors of [Apply] or of the client's
 // constructor, all at once. A failed exchange is an *exchange.Error inside the
 // error of the SDK's method; find it with errors.As.

@@ -27,6 +27,9 @@ func Workspace(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.Workspac
 	if err != nil {
 		return nil, fmt.Errorf("sdkclient: make workspace client: %w", err)
 	}
+	if client.Config.Host == "" {
+		return nil, errors.New("sdkclient: make workspace client: no host; set Host or DATABRICKS_HOST to the workspace's URL")
+	}
 	if client.Config.ConfigType() == config.AccountConfig {
 		return nil, fmt.Errorf("sdkclient: make workspace client: %s serves an account; set Host to the workspace's URL, or use Account", client.Config.Host)
 	}
@@ -45,6 +48,9 @@ func Account(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.AccountCli
 	client, err := databricks.NewAccountClient(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("sdkclient: make account client: %w", err)
+	}
+	if client.Config.ConfigType() == config.WorkspaceConfig {
+		return nil, fmt.Errorf("sdkclient: make account client: %s serves a workspace; set Host to the account console's URL, such as https://accounts.cloud.databricks.com, or use Workspace", client.Config.Host)
 	}
 	if client.Config.AccountID == "" {
 		return nil, errors.New("sdkclient: make account client: AccountID is empty; set it to the account's ID")

@@ -32,7 +32,7 @@ func ParseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The cause quotes the input, which may hold a secret.
-		return nil, errors.New("not a URL")
+		return nil, errors.New("not a URL such as https://host")
 	}
 	switch {
 	case u.Scheme == "" || u.Host == "" || u.Hostname() == "":
