@@ -58,11 +58,13 @@ func (b *backoff) next(usable bool) time.Duration {
 
 func (b *backoff) delay(usable bool) time.Duration {
 	t := tiers[index(b.permanent)][index(!usable)]
-	d := t.limit
-	if n := b.failures - 1; n < 16 { // 2^16 times the start is beyond any limit
-		d = min(t.start<<n, t.limit)
+	d, least := t.limit, 0.75
+	if n := b.failures - 1; n < 16 && t.start<<n < t.limit { // 2^16 times the start is beyond any limit
+		d, least = t.start<<n, 0.5
 	}
-	return time.Duration(float64(d) * (0.5 + b.jitter/2))
+	// At the limit the spread keeps to its upper half. Callers have drifted apart by
+	// then, and a long outage must not cost more flights than it has to.
+	return time.Duration(float64(d) * (least + (1-least)*b.jitter))
 }
 
 func index(b bool) int {

@@ -44,8 +44,9 @@
 //
 // A failure is remembered. The next flight starts after a delay that doubles
 // from 1 s with each failure, up to 60 s while there is a usable token and up to
-// 10 s while there is none, times a random factor between 0.5 and 1. Until then
-// callers without a token get the remembered failure as an [*Error], at once.
+// 10 s while there is none, times a random factor between 0.5 (at the limit 0.75)
+// and 1. Until then callers without a token get the remembered failure as an
+// [*Error], at once.
 //
 // # Contexts
 //

@@ -65,7 +65,7 @@ func TestFlight_badAnswers(t *testing.T) {
 		}, nil, "expired 0s ago"},
 		{"Goexit", func(context.Context) (*oauth2.Token, error) { runtime.Goexit(); return nil, nil }, cache.ErrGoexit, ""},
 		{"panic with an error", func(context.Context) (*oauth2.Token, error) { panic(errDown) }, errDown, "panicked in github.com/brickfed/brickfed/cache_test.TestFlight_badAnswers.func"},
-		{"runtime error", func(context.Context) (*oauth2.Token, error) { var m map[string]int; m["a"] = 1; return nil, nil }, nil, "(flight_test.go:"},
+		{"runtime error", func(context.Context) (*oauth2.Token, error) { var none []*oauth2.Token; return none[0], nil }, nil, "(flight_test.go:"},
 		{"panic with a secret", func(context.Context) (*oauth2.Token, error) { panic("dapi-secret") }, nil, "with a value of type string"},
 		{"nil panic", func(context.Context) (*oauth2.Token, error) { panic(nil) }, nil, "panic called with nil argument"},
 		{"nil function", nil, nil, "nil pointer dereference"},

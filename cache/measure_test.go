@@ -133,18 +133,20 @@ func TestMeasure_requestScopedCalls(t *testing.T) {
 
 // An outage of 40 minutes around the end of a one-hour token, one call a second.
 // How many flights it costs depends on where in its ten minutes of jitter the soft
-// point lies, so the bound holds for the middle; the worst has five more.
+// point lies; the bound holds wherever.
 func TestMeasure_outage(t *testing.T) {
-	if n := outage(t, always(0.5)); n > 120 {
-		t.Errorf("%d flights with jitter in the middle, want 120 at most", n)
+	for _, extreme := range []float64{0, 0.5, 1} {
+		if n := outage(t, always(extreme)); n > 120 {
+			t.Errorf("%d flights with a random number of always %v, want 120 at most", n, extreme)
+		}
 	}
 	flights := make([]int, 100)
 	for seed := range flights {
 		flights[seed] = outage(t, seeded(uint64(seed)))
 	}
 	slices.Sort(flights)
-	if median, most := flights[50], flights[99]; median > 120 || most > 126 {
-		t.Errorf("flights: median %d, most %d; want 120 and 126 at most", median, most)
+	if most := flights[99]; most > 120 {
+		t.Errorf("%d flights in the worst of 100 seeds, want 120 at most", most)
 	}
 	t.Logf("flights over 100 seeds: least %d, median %d, most %d", flights[0], flights[50], flights[99])
 }

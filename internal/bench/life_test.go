@@ -86,9 +86,6 @@ func TestOutage(t *testing.T) {
 		worst.record(t, brickfed)
 		slices.SortFunc(runs, func(a, b outage) int { return a.calls - b.calls })
 		t.Logf("calls: least %d, median %d, most %d", runs[0].calls, runs[seeds/2].calls, worst.calls)
-		if median := runs[seeds/2].calls; median > 120 {
-			t.Errorf("the median is %d calls, want at most 120", median)
-		}
 	})
 }
 
@@ -123,12 +120,11 @@ func runOutage(t *testing.T, p peer, random func() float64) outage {
 	return o
 }
 
-// hold checks the promises. How many calls there are depends on where in its ten
-// minutes of jitter the first refresh was due: 120 is what the median keeps.
+// hold checks the promises, for every seed.
 func (o outage) hold(t *testing.T, seed int) {
 	t.Helper()
-	if o.calls > 130 {
-		t.Errorf("seed %d: %d calls, want at most 130", seed, o.calls)
+	if o.calls > 120 {
+		t.Errorf("seed %d: %d calls, want at most 120", seed, o.calls)
 	}
 	if want := 59*time.Minute + 58*time.Second; o.failure < want {
 		t.Errorf("seed %d: the first request failed at %v, want %v or later", seed, o.failure, want)
