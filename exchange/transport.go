@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"golang.org/x/oauth2"
 
@@ -75,12 +76,9 @@ func (t *Transport) Authenticate(req *http.Request) error {
 
 // token checks where the request goes before it asks for the token.
 func (t *Transport) token(req *http.Request) (*oauth2.Token, error) {
-	if t.Tokens == nil {
-		return nil, errors.New("exchange: transport: Tokens is required")
-	}
-	host, err := parseHost(t.Host)
+	host, err := t.check()
 	if err != nil {
-		return nil, fmt.Errorf("exchange: transport: Host: %w", err)
+		return nil, &Error{Op: opUse, Kind: KindConfig, Err: err}
 	}
 	if origin := httpx.Origin(req.URL); origin != host.String() {
 		return nil, fmt.Errorf("exchange: transport: the request goes to %.256q, but the token is for %s only; use another client for other hosts", origin, host)
@@ -93,6 +91,18 @@ func (t *Transport) token(req *http.Request) (*oauth2.Token, error) {
 		return nil, errors.New("exchange: transport: the token source returned no token")
 	}
 	return token, nil
+}
+
+// check returns everything that is wrong with the fields.
+func (t *Transport) check() (*url.URL, error) {
+	host, err := parseHost(t.Host)
+	if err != nil {
+		err = field("Transport.Host", "%w", err)
+	}
+	if t.Tokens == nil {
+		err = errors.Join(err, field("Transport.Tokens", "it is required"))
+	}
+	return host, err
 }
 
 // again returns the request to send after a refusal, or nil if there is no

@@ -89,8 +89,8 @@ func TestClientCredentials_answers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				idp := newIDP(t, oidctest.Config{Pipe: true})
-				idp.Fail(oidctest.Tokens, tt.fault)
-				src := &oidc.ClientCredentials{TokenEndpoint: idp.URL(oidctest.Tokens) + "?tenant=not-for-logs", Auth: basic(), HTTPClient: idp.Client()}
+				idp.Fail(oidctest.Token, tt.fault)
+				src := &oidc.ClientCredentials{TokenEndpoint: idp.URL(oidctest.Token) + "?tenant=not-for-logs", Auth: basic(), HTTPClient: idp.Client()}
 				start := time.Now()
 				token, err := src.Token(t.Context(), "")
 				if took := time.Since(start); took > 10*time.Second {
@@ -138,7 +138,7 @@ func TestClientCredentials_untrustedCertificate(t *testing.T) {
 func TestClientCredentials_cancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idp := newIDP(t, oidctest.Config{Pipe: true})
-		idp.Fail(oidctest.Tokens, oidctest.Fault{Hang: true})
+		idp.Fail(oidctest.Token, oidctest.Fault{Hang: true})
 		src := &oidc.ClientCredentials{Issuer: idp.Issuer(), Auth: basic(), HTTPClient: idp.Client()}
 		leaving := errors.New("leaving")
 		ctx, leave := context.WithCancelCause(t.Context())
@@ -201,11 +201,11 @@ func TestErrors_noSecret(t *testing.T) {
 				}),
 			} {
 				idp := newIDP(t, oidctest.Config{})
-				idp.Fail(oidctest.Tokens, oidctest.Fault{Times: -1, Handler: handler})
+				idp.Fail(oidctest.Token, oidctest.Fault{Times: -1, Handler: handler})
 				for _, auth := range []oidc.ClientAuth{
 					oidc.SecretBasic{ClientID: "id", Secret: secret(value)}, oidc.SecretPost{ClientID: "id", Secret: secret(value)}, asserting(value),
 				} {
-					src := &oidc.ClientCredentials{TokenEndpoint: idp.URL(oidctest.Tokens), Auth: auth, HTTPClient: idp.Client()}
+					src := &oidc.ClientCredentials{TokenEndpoint: idp.URL(oidctest.Token), Auth: auth, HTTPClient: idp.Client()}
 					_, err := src.Token(t.Context(), "")
 					if err == nil {
 						t.Fatalf("%s %d %T: no error", name, status, auth)

@@ -56,7 +56,8 @@ type ClientCredentials struct {
 	// goes: into the parameter "audience" or "resource", or, for "scope", into
 	// the scope "<audience>/.default" in the manner of Entra ID. Optional; by
 	// default the wish is ignored, because most providers fix the audience in
-	// their own configuration. Set it, or the field that it stands for, not both.
+	// their own configuration. "audience" excludes Audience and "resource"
+	// excludes Resource; the scope of "scope" is added to Scopes.
 	AudienceParam string
 
 	// Params are further parameters of the request. Optional. They must not hold

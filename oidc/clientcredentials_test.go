@@ -64,7 +64,7 @@ func TestClientCredentials_discoveryIsShared(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if d, n := idp.Count(oidctest.Discovery), idp.Count(oidctest.Tokens); d != 1 || n != 20 {
+		if d, n := idp.Count(oidctest.Discovery), idp.Count(oidctest.Token); d != 1 || n != 20 {
 			t.Errorf("%q: %d discovery and %d token requests, want 1 and 20", cfg.Path, d, n)
 		}
 	}
@@ -433,7 +433,7 @@ func TestClientCredentials_hurriedCallersDoNotSpoilDiscovery(t *testing.T) {
 func TestClientCredentials_tokenEndpointIsUsedAsGiven(t *testing.T) {
 	idp := newIDP(t, oidctest.Config{})
 	src := &oidc.ClientCredentials{
-		Issuer: "https://idp.example", TokenEndpoint: idp.URL(oidctest.Tokens) + "?tenant=1", Auth: basic(), HTTPClient: idp.Client(),
+		Issuer: "https://idp.example", TokenEndpoint: idp.URL(oidctest.Token) + "?tenant=1", Auth: basic(), HTTPClient: idp.Client(),
 	}
 	if _, err := src.Token(t.Context(), ""); err != nil {
 		t.Fatal(err)

@@ -101,7 +101,7 @@ func ExampleError() {
 		return
 	}
 	defer idp.Close()
-	idp.Fail(oidctest.Tokens, oidctest.Fault{Status: 400, Body: `{"error":"invalid_scope"}`})
+	idp.Fail(oidctest.Token, oidctest.Fault{Status: 400, Body: `{"error":"invalid_scope"}`})
 
 	source := &oidc.ClientCredentials{
 		Issuer:     idp.Issuer(),

@@ -86,7 +86,7 @@ func TestSecret_neverPrintsItself(t *testing.T) {
 	}
 	src := &oidc.ClientCredentials{TokenEndpoint: "https://idp.example/token", Auth: oidc.SecretBasic{ClientID: "id", Secret: s}}
 	idp := newIDP(t, oidctest.Config{Clients: []oidctest.Client{{ID: "id", Secrets: []string{value}}}})
-	src.TokenEndpoint, src.HTTPClient = idp.URL(oidctest.Tokens), idp.Client()
+	src.TokenEndpoint, src.HTTPClient = idp.URL(oidctest.Token), idp.Client()
 	if _, err := src.Token(t.Context(), ""); err != nil { // so that the secret is remembered
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestSecret_rotation(t *testing.T) {
 				}
 				idp.SetSecrets("id", tt.accepted...)
 				*store = rotating{value: tt.value, next: tt.next}
-				before := idp.Count(oidctest.Tokens)
+				before := idp.Count(oidctest.Token)
 				_, err := src.Token(t.Context(), "")
 				if (err == nil) != tt.ok {
 					t.Errorf("got %v, want success: %v", err, tt.ok)
@@ -223,7 +223,7 @@ func TestSecret_rotation(t *testing.T) {
 				if err != nil && (!errors.As(err, &e) || e.Code != "invalid_client") {
 					t.Errorf("got %v, want invalid_client", err)
 				}
-				if got := idp.Count(oidctest.Tokens) - before; got != tt.posts {
+				if got := idp.Count(oidctest.Token) - before; got != tt.posts {
 					t.Errorf("%d requests, want %d", got, tt.posts)
 				}
 			})
@@ -233,22 +233,22 @@ func TestSecret_rotation(t *testing.T) {
 
 func TestSecret_otherErrorsAreNotRepeated(t *testing.T) {
 	idp := newIDP(t, oidctest.Config{})
-	src := &oidc.ClientCredentials{TokenEndpoint: idp.URL(oidctest.Tokens), Auth: basic(), HTTPClient: idp.Client()}
+	src := &oidc.ClientCredentials{TokenEndpoint: idp.URL(oidctest.Token), Auth: basic(), HTTPClient: idp.Client()}
 	if _, err := src.Token(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	idp.Fail(
-		oidctest.Tokens,
+		oidctest.Token,
 		oidctest.Fault{Status: 400, Body: `{"error":"invalid_scope"}`},
 		oidctest.Fault{Status: 503},
 		oidctest.Fault{Drop: true},
 	)
 	for range 3 {
-		before := idp.Count(oidctest.Tokens)
+		before := idp.Count(oidctest.Token)
 		if _, err := src.Token(t.Context(), ""); err == nil {
 			t.Error("no error")
 		}
-		if got := idp.Count(oidctest.Tokens) - before; got != 1 {
+		if got := idp.Count(oidctest.Token) - before; got != 1 {
 			t.Errorf("%d requests, want 1", got)
 		}
 	}

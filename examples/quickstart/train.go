@@ -110,7 +110,7 @@ func (j *job) watch(e cache.Event) {
 		switch j.tokens {
 		case 1:
 			j.say("the identity provider goes down")
-			j.world.IdP.Fail(oidctest.Tokens, oidctest.Fault{Times: -1, Status: http.StatusServiceUnavailable})
+			j.world.IdP.Fail(oidctest.Token, oidctest.Fault{Times: -1, Status: http.StatusServiceUnavailable})
 		case 2:
 			j.say("Databricks' token endpoint will answer 503 once")
 			j.world.Databricks.Fail(exchangetest.Token, exchangetest.Recorded()["unavailable"])

@@ -42,6 +42,22 @@
 //
 // With Config.Pipe the server listens inside the process, so that it works in a
 // testing/synctest bubble. Call New inside the bubble and Close before it ends.
+// Everything that talks to it needs the client of [Server.Client]; a bubble hangs
+// on a real connection.
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		idp, err := oidctest.New(oidctest.Config{Pipe: true})
+//		…
+//		dbx, err := exchangetest.New(exchangetest.Config{Pipe: true, IdP: idp.Client(), …})
+//		…
+//		defer idp.Close()
+//		defer dbx.Close()
+//		x, err := exchange.New(exchange.Config{Host: dbx.URL(), HTTPClient: dbx.Client(), …})
+//		…
+//		dbx.SetOutage(true)
+//		time.Sleep(40 * time.Minute) // passes at once
+//		dbx.SetOutage(false)
+//	})
 //
 // # What is known and what is not
 //

@@ -16,7 +16,7 @@ func ExampleNew() {
 	}
 	defer idp.Close()
 	fmt.Println(idp.Issuer())
-	fmt.Println(idp.URL(oidctest.Tokens))
+	fmt.Println(idp.URL(oidctest.Token))
 	// Output:
 	// https://idp.example/realms/acme
 	// https://idp.example/realms/acme/token

@@ -15,7 +15,7 @@ const (
 	Discovery Endpoint = "discovery" // OpenID Connect Discovery 1.0
 	Metadata  Endpoint = "metadata"  // RFC 8414
 	Keys      Endpoint = "keys"      // the key set, RFC 7517
-	Tokens    Endpoint = "token"     // the token endpoint, RFC 6749
+	Token     Endpoint = "token"     // the token endpoint, RFC 6749
 )
 
 // Fault is what goes wrong with a request. The zero Fault changes nothing. A

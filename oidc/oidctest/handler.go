@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if endpoint == Tokens {
+	if endpoint == Token {
 		// Read now: a faulty answer must not depend on the form either.
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		_ = r.ParseForm()
@@ -47,7 +47,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route finds the endpoint of a path.
 func (s *Server) route(path string) (Endpoint, http.Handler) {
 	for e, h := range map[Endpoint]http.HandlerFunc{
-		Discovery: s.serveMetadata, Metadata: s.serveMetadata, Keys: s.serveKeys, Tokens: s.serveToken,
+		Discovery: s.serveMetadata, Metadata: s.serveMetadata, Keys: s.serveKeys, Token: s.serveToken,
 	} {
 		if e == Discovery && s.cfg.OAuthOnly {
 			continue
@@ -100,7 +100,7 @@ func (s *Server) record(e Endpoint, r *http.Request) *Request {
 func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer":                                s.issuer,
-		"token_endpoint":                        s.URL(Tokens),
+		"token_endpoint":                        s.URL(Token),
 		"jwks_uri":                              s.URL(Keys),
 		"response_types_supported":              []string{"code"},
 		"subject_types_supported":               []string{"public"},

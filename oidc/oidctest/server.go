@@ -26,7 +26,10 @@ const (
 // the client says another.
 const DefaultAudience = "oidctest-audience"
 
-// Client is a client registered with the provider.
+// Client is a client registered with the provider. By client credentials it gets
+// a token whose sub and client_id are its ID and whose aud is what the request
+// asks for by resource (RFC 8707), by audience, or by a scope that ends in
+// /.default; an openid scope brings an ID token too.
 type Client struct {
 	// ID is the client ID. Required.
 	ID string

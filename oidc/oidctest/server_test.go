@@ -63,7 +63,7 @@ func post(t *testing.T, s *oidctest.Server, form url.Values) (status int, answer
 	form.Del("basic_id")
 	form.Del("basic_secret")
 	// Hiding the length makes the client send it in chunks.
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(oidctest.Tokens), io.MultiReader(strings.NewReader(form.Encode())))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(oidctest.Token), io.MultiReader(strings.NewReader(form.Encode())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestServer_documents(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &doc); err != nil {
 				t.Fatal(err)
 			}
-			for name, want := range map[string]string{"issuer": s.Issuer(), "token_endpoint": s.URL(oidctest.Tokens), "jwks_uri": s.URL(oidctest.Keys)} {
+			for name, want := range map[string]string{"issuer": s.Issuer(), "token_endpoint": s.URL(oidctest.Token), "jwks_uri": s.URL(oidctest.Keys)} {
 				if doc[name] != want {
 					t.Errorf("%q: %s is %v, want %s", cfg.Path, name, doc[name], want)
 				}
@@ -280,7 +280,7 @@ func TestServer_clients(t *testing.T) {
 			t.Errorf("%q: status %d, want %d", secret, status, want)
 		}
 	}
-	if res, _ := get(t, s, s.URL(oidctest.Tokens)); res.StatusCode != http.StatusMethodNotAllowed {
+	if res, _ := get(t, s, s.URL(oidctest.Token)); res.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("GET: status %d", res.StatusCode)
 	}
 }
@@ -349,7 +349,7 @@ func TestServer_requests(t *testing.T) {
 		"grant_type": {"client_credentials"}, "scope": {"a"},
 	})
 	got := s.Requests()
-	if len(got) != 2 || s.Count(oidctest.Keys) != 1 || s.Count(oidctest.Tokens) != 1 || s.Count(oidctest.Discovery) != 0 {
+	if len(got) != 2 || s.Count(oidctest.Keys) != 1 || s.Count(oidctest.Token) != 1 || s.Count(oidctest.Discovery) != 0 {
 		t.Fatalf("requests %+v", got)
 	}
 	want := url.Values{"client_id": {oidctest.ClientID}, "grant_type": {"client_credentials"}, "scope": {"a"}}
