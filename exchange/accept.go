@@ -32,8 +32,8 @@ func (t *try) accept(r tokenResponse, a answer) (*oauth2.Token, error) {
 	if err := t.compare(returned, r); err != nil {
 		return nil, err
 	}
-	expiry := t.expiry(returned, r, a)
-	if !expiry.After(a.received) {
+	expiry, ended := t.expiry(returned, r, a)
+	if ended {
 		return nil, q.refuse(KindBadResponse, "the returned token has already ended")
 	}
 	t.event.Expiry = expiry
@@ -131,40 +131,54 @@ func scopesOf(token *oidc.Token) (scopes []string) {
 	return scopes
 }
 
-// expiry is the earlier of what the answer and the returned token say, by the
-// local clock, counted from when the request left: a slow answer adds no life.
-// The subject's end is asked only if both say nothing.
-func (t *try) expiry(returned *oidc.Token, r tokenResponse, a answer) time.Time {
-	life := r.lifetime
-	own, exact := t.lifeOf(returned, a)
-	switch {
-	case life > 0 && exact:
-		life = min(life, own)
-	case life <= 0:
-		life = own
+// expiry returns when a token ends, by the local clock, counted from when the
+// request left: a slow answer adds no life. Of what the answer and the returned
+// token say, the earlier holds. The subject's end is asked only if both say
+// nothing. ended is true if the returned token is over.
+func (t *try) expiry(returned *oidc.Token, r tokenResponse, a answer) (expiry time.Time, ended bool) {
+	lives := t.lives(returned, r, a)
+	if len(lives) == 0 {
+		if left := t.byClock(t.question.subject, a); left > 0 {
+			lives = append(lives, left)
+		} else {
+			lives = append(lives, unknownLife)
+		}
 	}
-	if life == 0 {
-		life, _ = t.lifeOf(t.question.subject, a)
-	}
-	if life == 0 {
-		life = unknownLife
-	}
-	return a.sent.Add(min(life, longestLife))
+	life := min(slices.Min(lives), longestLife)
+	expiry = a.sent.Add(life)
+	return expiry, !expiry.After(a.received)
 }
 
-// lifeOf returns how long after a.sent a token ends, and 0 if it does not say.
-// It is exact if the server's clock is known or the token tells its age itself,
-// and by the local clock otherwise.
-func (t *try) lifeOf(token *oidc.Token, a answer) (life time.Duration, exact bool) {
-	if token == nil || token.Expiry().IsZero() {
-		return 0, false
+// lives returns what the answer and the token in it say of the token's life.
+// expires_in, and exp against the token's own iat, need no clock. exp by the
+// server's clock, or without that by ours, is left out if that would have the
+// token dead on arrival and something else is known: then the clock is wrong.
+func (t *try) lives(token *oidc.Token, r tokenResponse, a answer) (lives []time.Duration) {
+	if r.lifetime > 0 {
+		lives = append(lives, r.lifetime)
 	}
-	if server, _, known := t.serverTime(a.sent); known {
-		return token.Expiry().Sub(server), true
+	if token == nil || token.Expiry().IsZero() {
+		return lives
 	}
 	iat, there, err := token.UnverifiedClaims().Time("iat")
-	if err == nil && there && token != t.question.subject { // the subject was issued earlier
-		return token.Expiry().Sub(iat), true
+	if err == nil && there {
+		lives = append(lives, token.Expiry().Sub(iat))
 	}
-	return token.Expiry().Sub(a.sent), false
+	if left := t.byClock(token, a); left > 0 || len(lives) == 0 {
+		lives = append(lives, left)
+	}
+	return lives
+}
+
+// byClock returns the time from a.sent to a token's end by the server's clock,
+// or by ours if that is not known, and 0 for a token without an end.
+func (t *try) byClock(token *oidc.Token, a answer) time.Duration {
+	if token.Expiry().IsZero() {
+		return 0
+	}
+	sample, known := t.clock.Best(a.sent)
+	if !known || !credible(sample) {
+		sample.Offset = 0
+	}
+	return token.Expiry().Sub(a.sent.Add(sample.Offset))
 }

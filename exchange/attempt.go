@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/brickfed/brickfed/internal/httpx"
+	"github.com/brickfed/brickfed/internal/skew"
 	"github.com/brickfed/brickfed/oidc"
 )
 
@@ -79,16 +80,29 @@ func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.clock.Observe(a.header, a.sent, a.received)
 	t.event.RequestID = requestID(a.header, t.question.secrets()...)
 	response, failure := parseAnswer(t.question, a)
+	if failure == nil || failure.Code != "" { // else a proxy may have answered, by its own clock
+		t.clock.Observe(a.header, a.sent, a.received)
+	}
 	if failure != nil {
-		if failure.Kind == KindNotDatabricks {
-			t.locator.forget() // the endpoint may have moved
-		}
-		return nil, failure
+		return nil, t.misplaced(p, failure)
 	}
 	return t.accept(response, a)
+}
+
+// misplaced makes the next attempt ask for the endpoint again if nothing of
+// Databricks is where it was looked for.
+func (t *try) misplaced(p *place, failure *Error) *Error {
+	if failure.Kind != KindNotDatabricks {
+		return failure
+	}
+	t.locator.expire(p)
+	if p.guessed {
+		failure.Kind = KindUnavailable
+		failure.addHint("the host's metadata could not be read, so its endpoint was guessed")
+	}
+	return failure
 }
 
 // precheck refuses what Databricks is sure to refuse.
@@ -106,32 +120,35 @@ func (t *try) precheck() error {
 			return q.refuse(KindAudience, fmt.Sprintf("Audience is %.256q and the token's aud %q has no such element; have the identity provider issue it for that audience, or set Audience to what the federation policy accepts", t.cfg.Audience, t.question.audiences()))
 		}
 	}
-	if expired, by := t.expired(q.subject, time.Now()); expired {
+	if by := t.overdue(q.subject, time.Now()); by > 0 {
 		return q.refuse(KindSubjectExpired, "it ended "+by.Round(time.Second).String()+" ago by the token endpoint's clock")
 	}
 	return nil
 }
 
-// expired judges by the server's clock only: ours may be wrong, and then the
-// server knows better.
-func (t *try) expired(subject *oidc.Token, now time.Time) (expired bool, by time.Duration) {
-	server, margin, known := t.serverTime(now)
-	if !known || subject.Expiry().IsZero() {
-		return false, 0
+// expiryLeeway is how long after its end a subject token is still sent, for the
+// server to judge.
+const expiryLeeway = time.Minute
+
+// overdue returns how long ago a subject token has ended, or 0 if it may be good.
+// That is judged by the server's clock only: ours may be wrong. And one Date may
+// be wrong as well, so either a second one or our clock must say the same; else
+// the token is sent, which also brings another Date.
+func (t *try) overdue(subject *oidc.Token, now time.Time) time.Duration {
+	sample, known := t.clock.Best(now)
+	end := subject.Expiry()
+	if !known || end.IsZero() || !credible(sample) {
+		return 0
 	}
-	by = server.Add(-margin).Sub(subject.Expiry())
-	return by >= 0, by
+	by := now.Add(sample.Offset - sample.Err).Sub(end)
+	if by < expiryLeeway || !sample.Agreed && now.Before(end) {
+		return 0
+	}
+	return by
 }
 
-// serverTime returns the token endpoint's time at the local time now, and how
-// wrong that may be. A clock a day away is explained, not believed.
-func (x *Exchanger) serverTime(now time.Time) (t time.Time, margin time.Duration, known bool) {
-	s, known := x.clock.Best(now)
-	if !known || s.Offset.Abs() > 24*time.Hour {
-		return time.Time{}, 0, false
-	}
-	return now.Add(s.Offset), s.Err, true
-}
+// credible is false for a clock a day away: it is explained, not believed.
+func credible(s skew.Sample) bool { return s.Offset.Abs() <= 24*time.Hour }
 
 // post sends the request of RFC 8693, section 2.1. There is no client
 // authentication: the subject token is what authenticates.
@@ -215,6 +232,9 @@ func (t *try) rotated(ctx context.Context, err *Error) bool {
 	}
 	if t.question.subject == nil || t.cfg.Subject == nil || mints(t.cfg.Subject) || t.event.Subject == "" {
 		return false
+	}
+	if keeper, ok := t.cfg.Subject.(interface{ Invalidate(*oidc.Token) }); ok {
+		keeper.Invalidate(t.question.subject) // or it would give the same one again
 	}
 	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()

@@ -19,7 +19,10 @@ import (
 const DefaultScope = "all-apis"
 
 // Mapper decides from a token's claims who its holder may become. It returns an
-// error for a holder who may become nobody. It is safe for concurrent use.
+// error for a holder who may become nobody. An error that says that something
+// could not be reached (a net.Error, a context's error, or one whose method
+// Temporary returns true) counts as an outage instead, and is tried again. It is
+// safe for concurrent use.
 type Mapper interface {
 	Map(ctx context.Context, c *claims.Claims) (claims.Grant, error)
 }

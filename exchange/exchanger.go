@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -84,8 +85,11 @@ func (x *Exchanger) Exchange(ctx context.Context, subject *oidc.Token, as claims
 }
 
 // SubjectKey returns the [Exchanger.Key] of what [Exchanger.Token] would
-// exchange now. It asks the Subject for a token and the policy for its decision.
+// exchange now. It asks the Subject for a token and the policy for its decision,
+// and gives them 8 seconds in all.
 func (x *Exchanger) SubjectKey(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
 	p, err := x.locator.place(ctx)
 	if err != nil {
 		return "", x.placeError(ctx, err)
@@ -125,9 +129,22 @@ func (x *Exchanger) decide(ctx context.Context, subject *oidc.Token) (claims.Gra
 	}
 	grant, err := x.cfg.Policy.Map(ctx, c)
 	if err != nil {
-		return grant, &Error{Op: "map claims", Kind: KindDenied, Err: err, Issuer: c.Issuer(), Subject: c.Subject()}
+		kind := KindDenied
+		if ctx.Err() != nil || passes(err) {
+			kind = KindUnavailable // whatever the policy had to ask
+		}
+		return grant, &Error{Op: "map claims", Kind: kind, Err: err, Issuer: c.Issuer(), Subject: c.Subject()}
 	}
 	return grant, x.within(grant.Target)
+}
+
+// passes reports whether a policy's error is about something that it could not
+// reach, and not a decision.
+func passes(err error) bool {
+	var t interface{ Temporary() bool }
+	var n net.Error
+	return errors.As(err, &t) && t.Temporary() || errors.As(err, &n) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // fill completes a target with the configuration's.

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -668,4 +669,15 @@ func TestExchanger_accountHostWithoutMetadataNeedsNoID(t *testing.T) {
 	if !strings.Contains(err.Error(), "AccountID") {
 		t.Errorf("%v does not name AccountID", err)
 	}
+}
+
+// unsigned makes a token that only a client looks at.
+func unsigned(t *testing.T, payload string) *oidc.Token {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	token, err := oidc.ParseToken(encode([]byte(`{"alg":"RS256"}`)) + "." + encode([]byte(payload)) + "." + encode([]byte("signature")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }

@@ -15,7 +15,8 @@ const (
 	maxClaim = 256
 	maxWord  = 64
 	maxID    = 128
-	maxAud   = 8 // audiences
+	maxAud   = 8       // audiences
+	maxCause = 4 << 10 // of the text of a cause; what is told of it is shorter still
 )
 
 // refuse makes the error of something that is not sent or not accepted. What
@@ -258,11 +259,20 @@ func (c *complaint) blocked() bool {
 // returns one that says the same without them: a transport may put a request's
 // body into its error. That one still answers errors.Is, but hands out nothing.
 func scrub(err error, secrets ...string) error {
-	if err == nil || !redact.Finds(err.Error(), secrets...) {
+	if err == nil {
+		return nil
+	}
+	// net/http quotes up to megabytes of a broken answer.
+	text := err.Error()
+	long := len(text) > maxCause
+	if long {
+		text = text[:maxCause]
+	}
+	if !long && !redact.Finds(text, secrets...) {
 		return err
 	}
 	return &scrubbed{
-		text: redact.Text(err.Error(), secrets...),
+		text: redact.Text(text, secrets...),
 		is:   func(target error) bool { return errors.Is(err, target) },
 	}
 }

@@ -18,7 +18,8 @@ import (
 // process must still notice.
 const (
 	metadataLife    = 24 * time.Hour
-	metadataRetry   = time.Minute // after a failure that may pass
+	metadataRetry   = time.Minute // after a failure that may pass; doubles up to the next
+	metadataPause   = time.Hour
 	metadataTimeout = 5 * time.Second
 	metadataLimit   = 64 << 10 // bytes
 )
@@ -29,7 +30,9 @@ type place struct {
 	account  string
 	endpoint string
 	audience string    // what the host would like subject tokens to have
-	until    time.Time // ask again after this
+	until    time.Time // ask again after this; zero: never
+	failures int       // in a row, of asking
+	guessed  bool      // the host could not be asked yet
 }
 
 // locator learns a host's place on first use and again when that is old.
@@ -75,23 +78,34 @@ func (l *locator) place(ctx context.Context) (*place, error) {
 	return p, nil
 }
 
-// forget makes the next use ask again, because the endpoint was not there.
-func (l *locator) forget() {
-	if p := l.known.Load(); p != nil && !p.until.IsZero() {
-		l.known.CompareAndSwap(p, nil)
+// expire makes the next use ask again, because nothing of Databricks was at the
+// endpoint. If the host cannot say more then, the place stays.
+func (l *locator) expire(p *place) {
+	if p.until.IsZero() {
+		return
 	}
+	due := *p
+	due.until = time.Now()
+	l.known.CompareAndSwap(p, &due)
 }
 
 // learn asks the host. An answer that cannot be used is not an error: it leaves
 // the old place, or the one by convention.
 func (l *locator) learn(ctx context.Context, old *place) (*place, error) {
-	m, life := l.fetch(ctx)
+	m, passes := l.fetch(ctx)
+	p, life := l.resolve(m), metadataLife
 	if m == nil && old != nil {
-		p := *old
-		p.until = time.Now().Add(life)
-		return &p, nil
+		again := *old
+		p = &again
 	}
-	p := l.resolve(m)
+	if p.failures, p.guessed = 0, false; passes {
+		if old != nil {
+			p.failures = old.failures
+		}
+		life = min(metadataRetry<<p.failures, metadataPause)
+		p.failures = min(p.failures+1, 10) // 2^10 minutes are past any pause
+		p.guessed = old == nil || old.guessed
+	}
 	if p.kind != workspaceHost && p.account == "" {
 		return nil, fmt.Errorf("%s serves an account: set AccountID", l.origin)
 	}
@@ -145,34 +159,34 @@ type hostMetadata struct {
 	audience string
 }
 
-// fetch returns nil for no usable metadata, and how long that holds.
-func (l *locator) fetch(ctx context.Context) (*hostMetadata, time.Duration) {
+// fetch returns nil for no usable metadata, and whether the reason may pass.
+func (l *locator) fetch(ctx context.Context) (m *hostMetadata, passes bool) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.origin.String()+"/.well-known/databricks-config", nil)
 	if err != nil {
-		return nil, metadataRetry
+		return nil, false
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := l.client.Do(req)
 	if err != nil {
-		return nil, metadataRetry
+		return nil, true
 	}
 	defer resp.Body.Close()
 	switch {
-	case resp.StatusCode == http.StatusNotFound:
-		return nil, metadataLife // an older host, which has none
+	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout:
+		return nil, true
 	case resp.StatusCode != http.StatusOK:
-		return nil, metadataRetry
+		return nil, false // an older host, or one that does not tell
 	}
 	body, err := httpx.ReadBody(resp.Body, metadataLimit)
 	if err != nil {
-		return nil, metadataRetry
+		return nil, true
 	}
-	m, err := parseMetadata(body)
+	m, err = parseMetadata(body)
 	if err != nil {
-		return nil, metadataRetry
+		return nil, false // a page of something else
 	}
-	return m, metadataLife
+	return m, false
 }
 
 func parseMetadata(body []byte) (*hostMetadata, error) {

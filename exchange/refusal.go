@@ -16,6 +16,9 @@ const opUse = "use token"
 // bodies have a few hundred; what a longer one says is not looked at.
 const refusalLimit = 64 << 10
 
+// refusalTime is how long Refusal waits for a body.
+const refusalTime = 2 * time.Second
+
 // Refusal explains an API's answer with status 400, 401 or 403. refused is true
 // if the API refuses the access token itself, so that a new token may help:
 // always with 401, and with 400 and 403 if the answer says so, since Databricks
@@ -24,9 +27,10 @@ const refusalLimit = 64 << 10
 // PERMISSION_DENIED is never a refused token. The error is nil if the answer says
 // nothing about access.
 //
-// Refusal reads at most 64 KiB of the body and puts them back: the caller reads
-// and closes the response as if nothing had happened. It does not touch the body
-// of any other status. It is not safe for concurrent use on one response.
+// Refusal reads at most 64 KiB of the body, for at most 2 seconds, and puts them
+// back: the caller reads and closes the response as if nothing had happened. It
+// does not touch the body of any other status. It is not safe for concurrent use
+// on one response.
 func Refusal(resp *http.Response) (err *Error, refused bool) {
 	if resp == nil {
 		return nil, false
@@ -60,26 +64,54 @@ func Refusal(resp *http.Response) (err *Error, refused bool) {
 	return e, kind == KindRefused
 }
 
-// peek returns up to refusalLimit bytes of the body, or none of a longer one,
-// and puts back what it read, together with the error that ended it.
+// peek returns the body if it has less than refusalLimit bytes and comes within
+// refusalTime, else none of it. Either way the response has it all afterwards.
 func peek(resp *http.Response) []byte {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil
 	}
-	head, err := io.ReadAll(io.LimitReader(resp.Body, refusalLimit))
-	var rest io.Reader = resp.Body
-	if err != nil {
-		rest = failing{err}
+	p := &peeked{body: resp.Body, read: make(chan struct{})}
+	resp.Body = p
+	go func() {
+		defer close(p.read)
+		p.head, p.err = io.ReadAll(io.LimitReader(p.body, refusalLimit))
+	}()
+	timer := time.NewTimer(refusalTime)
+	defer timer.Stop()
+	select {
+	case <-p.read:
+		if len(p.head) < refusalLimit && p.err == nil {
+			return p.head
+		}
+	case <-timer.C:
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), rest), resp.Body}
-	if len(head) == refusalLimit {
-		return nil
-	}
-	return head
+	return nil
 }
+
+// peeked is a body of which the head was read ahead. The goroutine that reads it
+// ends with the head, with the body, or when that is closed.
+type peeked struct {
+	body io.ReadCloser
+	read chan struct{} // closed when the next two are final
+	head []byte
+	err  error // that ended the head, other than io.EOF
+
+	rest io.Reader // made by the first Read
+}
+
+func (p *peeked) Read(b []byte) (int, error) {
+	if p.rest == nil {
+		<-p.read
+		p.rest = p.body
+		if p.err != nil {
+			p.rest = failing{p.err}
+		}
+		p.rest = io.MultiReader(bytes.NewReader(p.head), p.rest)
+	}
+	return p.rest.Read(b)
+}
+
+func (p *peeked) Close() error { return p.body.Close() }
 
 // failing repeats the error that ended a body.
 type failing struct{ err error }

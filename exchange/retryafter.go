@@ -11,6 +11,9 @@ import (
 // park us.
 const maxWait = 10 * time.Minute
 
+// maxRetryAfter is how much of one header is looked at, in bytes. A date has 29.
+const maxRetryAfter = 256
+
 // parseRetryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds or a
 // date, which counts from the answer's own Date if it has one, else from now.
 // The result lies between 0 and 10 minutes. Of several values the longest holds,
@@ -21,7 +24,7 @@ func parseRetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool)
 		now = date
 	}
 	for _, value := range h.Values("Retry-After") {
-		for _, one := range splitSeconds(value) {
+		for _, one := range splitSeconds(value[:min(len(value), maxRetryAfter)]) {
 			if d, valid := parseWait(one, now); valid {
 				wait, ok = max(wait, d), true
 			}

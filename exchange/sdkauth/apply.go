@@ -40,7 +40,7 @@ func Apply(cfg *config.Config, s Strategy) error {
 	if cfg == nil {
 		return wrap("apply", errors.New("the config is nil"))
 	}
-	if err := errors.Join(append(s.problems(), conflicts(cfg, s)...)...); err != nil {
+	if err := errors.Join(append(s.problems(cfg), conflicts(cfg, s)...)...); err != nil {
 		return wrap("apply", err)
 	}
 	p := &plug{strategy: s, cfg: cfg}
@@ -102,7 +102,9 @@ type plug struct {
 type explicit struct {
 	audience  string // TokenAudience
 	discovery string // DiscoveryURL
-	host      string // of a derived config: the origin that Apply was for
+	host      string // origin of Host; empty if it became known only later
+	derived   bool   // whether the config was made from one that Apply was for
+	home      string // of a derived config: the host of that one
 }
 
 func (p *plug) Name() string { return name }
@@ -142,15 +144,18 @@ func (l loader) Configure(cfg *config.Config) error {
 // this plug's. The copy carries along what the SDK had learned of the other host
 // and takes it for what the user said: an account's token endpoint and audience
 // for a workspace. Taken away, the SDK learns the workspace's own.
+//
+// The other config may be in use meanwhile. What load noted of it, and what the
+// SDK learned for it, is not written any more; its Host is, by any first request.
 func (p *plug) derive(cfg *config.Config) *plug {
-	child := &plug{strategy: p.strategy, cfg: cfg, explicit: explicit{host: p.explicit.host}}
-	if child.explicit.host == "" {
-		child.explicit.host = originOf(p.cfg.Host)
+	child := &plug{strategy: p.strategy, cfg: cfg, explicit: explicit{derived: true, home: p.explicit.host}}
+	if p.explicit.derived {
+		child.explicit.home = p.explicit.home
 	}
 	if p.explicit.audience == "" && cfg.TokenAudience == p.cfg.TokenAudience {
 		cfg.TokenAudience = ""
 	}
-	if same := originOf(cfg.Host) == originOf(p.cfg.Host); cfg.DiscoveryURL == p.cfg.DiscoveryURL && !same {
+	if same := originOf(cfg.Host) == p.explicit.host; cfg.DiscoveryURL == p.cfg.DiscoveryURL && !same {
 		cfg.DiscoveryURL = "" // also one that the user set: it was for the other host
 	}
 	cfg.Credentials = child
@@ -168,7 +173,7 @@ func (p *plug) derive(cfg *config.Config) *plug {
 // host's metadata, and wraps the transport.
 func (p *plug) load() error {
 	cfg := p.cfg
-	p.explicit.audience, p.explicit.discovery = cfg.TokenAudience, cfg.DiscoveryURL
+	p.explicit.audience, p.explicit.discovery, p.explicit.host = cfg.TokenAudience, cfg.DiscoveryURL, originOf(cfg.Host)
 	if cfg.CanonicalHostName() != "" { // a host may become known later
 		if err := p.check(); err != nil {
 			return err

@@ -32,7 +32,7 @@ func TestApply_refuses(t *testing.T) {
 		want     []string // all in one error
 	}{
 		"no config":     {good, nil, []string{"nil"}},
-		"zero strategy": {sdkauth.Strategy{}, &config.Config{}, []string{"Strategy.Subject"}},
+		"zero strategy": {sdkauth.Strategy{}, &config.Config{}, []string{"Strategy.Subject", "Strategy.ClientID or Strategy.AccountWide"}},
 		"both identities": {
 			sdkauth.Strategy{ClientID: job, AccountWide: true},
 			&config.Config{},
@@ -78,6 +78,30 @@ func TestApply_refuses(t *testing.T) {
 				if after := fmt.Sprint(test.cfg.AuthType, test.cfg.Credentials, len(test.cfg.Loaders), test.cfg.HTTPTransport); after != before {
 					t.Errorf("the config was changed: %s, was %s", after, before)
 				}
+			}
+		})
+	}
+}
+
+// Whom the token is for is missing only if nobody says it.
+func TestApply_whom(t *testing.T) {
+	policy := mapper(func(*claims.Claims) (claims.Grant, error) { return claims.Grant{}, nil })
+	for name, test := range map[string]struct {
+		strategy sdkauth.Strategy
+		cfg      config.Config
+		variable string // DATABRICKS_CLIENT_ID
+	}{
+		"strategy":     {strategy: sdkauth.Strategy{ClientID: job}},
+		"account-wide": {strategy: sdkauth.Strategy{AccountWide: true}},
+		"policy":       {strategy: sdkauth.Strategy{Policy: policy}},
+		"config":       {cfg: config.Config{ClientID: job}},
+		"environment":  {variable: job},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("DATABRICKS_CLIENT_ID", test.variable)
+			err := sdkauth.Apply(&test.cfg, test.strategy)
+			if err == nil || strings.Contains(err.Error(), "AccountWide") {
+				t.Errorf("got error %v", err)
 			}
 		})
 	}
@@ -299,7 +323,7 @@ func TestByHand(t *testing.T) {
 
 	empty := w.config()
 	empty.Credentials, empty.AuthType = sdkauth.Strategy{}, s.Name()
-	if _, err := me(t.Context(), w.resolve(empty)); err == nil || !strings.Contains(err.Error(), "Strategy.Subject") {
+	if _, err := me(t.Context(), w.resolve(empty)); err == nil || !strings.Contains(err.Error(), "Strategy.Subject") || !strings.Contains(err.Error(), "Strategy.AccountWide") {
 		t.Errorf("got error %v", err)
 	}
 }

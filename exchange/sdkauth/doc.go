@@ -24,9 +24,10 @@
 //
 // Every exchange goes through the same transport as the config's own requests:
 // its HTTPTransport if it has one, else one with the SDK's settings that honours
-// InsecureSkipVerify and the proxy variables. The token endpoint follows from what
-// the SDK has learned of the host, so a cold start costs one request more than
-// the SDK's own, and a refresh exactly one.
+// InsecureSkipVerify and the proxy variables, and that refuses responses with more
+// than 64 KiB of headers. The token endpoint follows from what the SDK has learned
+// of the host, so a cold start costs one request more than the SDK's own, and a
+// refresh exactly one.
 //
 // When the host refuses a token itself, as after a revocation, that token is
 // dropped, and the request sent once more with another. A missing permission is
@@ -44,6 +45,9 @@
 //     GOOGLE_* variable, metadata service or token file. DATABRICKS_AUTH_TYPE is
 //     ignored. DATABRICKS_CLIENT_ID counts if the strategy does not say for whom
 //     the token is.
+//   - Neither DATABRICKS_DEBUG_HEADERS nor debug_headers of a profile is read: with
+//     it the SDK logs the bearer token of each request, at its level DEBUG. Only
+//     the program's own Config.DebugHeaders has that effect.
 //   - Config.Profile must name a profile that is there. The profile of
 //     DATABRICKS_CONFIG_PROFILE must be there only if no host is set otherwise,
 //     and is ignored if it is for another host.

@@ -24,15 +24,19 @@ func (environment) Configure(cfg *config.Config) error {
 	return wrap("configure", errors.Join(err, loadUnnamed(cfg)))
 }
 
-// foreign reports whether an attribute belongs to another authentication method.
-// The ID token request of GitHub Actions does too, though the SDK does not say
-// so: it would print the bearer token in errors.
+// foreign reports whether an attribute is none that the environment or a profile
+// may set: one that belongs to another authentication method, though the SDK may
+// not say so, and one that endangers secrets.
 func foreign(attr *config.ConfigAttribute) bool {
 	switch attr.Name {
 	case "client_id":
 		return false
+	case "oauth_callback_port", "disable_oauth_refresh_token":
+		return true // of logging in with a browser
 	case "actions_id_token_request_url", "actions_id_token_request_token":
-		return true
+		return true // the SDK would print the bearer token in errors
+	case "debug_headers":
+		return true // the SDK would print our token in its log
 	}
 	return attr.HasAuthAttribute()
 }

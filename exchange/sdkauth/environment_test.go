@@ -1,6 +1,8 @@
 package sdkauth_test
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/config"
+	sdklog "github.com/databricks/databricks-sdk-go/logger"
 
 	"github.com/brickfed/brickfed/exchange/sdkauth"
 )
@@ -33,6 +36,7 @@ func TestForeignCredentials(t *testing.T) {
 		"auth type":             {"DATABRICKS_AUTH_TYPE": "pat", "DATABRICKS_TOKEN": secret},
 		"unknown auth type":     {"DATABRICKS_AUTH_TYPE": "no-such-type"},
 		"missing profile":       {"DATABRICKS_CONFIG_PROFILE": "no-such-profile"},
+		"browser login":         {"DATABRICKS_OAUTH_CALLBACK_PORT": "any", "DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN": "perhaps"},
 		"command line":          {"DATABRICKS_CLI_PATH": "/nonexistent/databricks"},
 	}
 	all := map[string]string{}
@@ -222,18 +226,68 @@ func TestVariables(t *testing.T) {
 	}
 
 	t.Setenv("DATABRICKS_RATE_LIMIT", "many")
-	t.Setenv("DATABRICKS_DEBUG_HEADERS", "perhaps")
+	t.Setenv("DATABRICKS_DEBUG_TRUNCATE_BYTES", "few")
 	cfg = &config.Config{HTTPTransport: w.wire}
 	if err := sdkauth.Apply(cfg, sdkauth.Strategy{Subject: w.source()}); err != nil {
 		t.Fatal(err)
 	}
 	err := cfg.EnsureResolved()
-	for _, variable := range []string{"DATABRICKS_RATE_LIMIT", "DATABRICKS_DEBUG_HEADERS"} {
+	for _, variable := range []string{"DATABRICKS_RATE_LIMIT", "DATABRICKS_DEBUG_TRUNCATE_BYTES"} {
 		if err == nil || !strings.Contains(err.Error(), variable) {
 			t.Errorf("the error does not name %s: %v", variable, err)
 		}
 	}
 }
+
+// Only the program can make the SDK log tokens.
+func TestDebugHeaders(t *testing.T) {
+	for _, test := range []struct {
+		name, variable, profile string
+		field, want             bool
+	}{
+		{name: "environment", variable: "true"},
+		{name: "environment, unreadable", variable: "perhaps"},
+		{name: "profile", profile: "debug"},
+		{name: "field", field: true, want: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("DATABRICKS_DEBUG_HEADERS", test.variable)
+			t.Setenv("DATABRICKS_DEBUG_TRUNCATE_BYTES", "100000")
+			w := newWorld(t)
+			cfg := w.config()
+			cfg.ConfigFile = writeConfigFile(t, "[debug]\ndebug_headers = true\ncluster_id = c1\n")
+			cfg.Profile, cfg.DebugHeaders = test.profile, test.field
+			client := w.client(cfg, w.strategy())
+			lines := &lines{}
+			if _, err := me(sdklog.NewContext(t.Context(), lines), client); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(lines.text.String(), meAPI) {
+				t.Fatalf("the request is not in the log, so this test proves nothing: %s", &lines.text)
+			}
+			if got := strings.Contains(lines.text.String(), mustToken(t, cfg).AccessToken); got != test.want {
+				t.Errorf("the token is in the log: %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// lines is a log of the SDK, at every level.
+type lines struct {
+	sdklog.Logger // none; all methods in use are below
+	text          strings.Builder
+}
+
+func (*lines) Enabled(context.Context, sdklog.Level) bool { return true }
+
+func (l *lines) Tracef(_ context.Context, format string, v ...any) {
+	_, _ = fmt.Fprintf(&l.text, format+"\n", v...)
+}
+
+func (l *lines) Debugf(ctx context.Context, format string, v ...any) { l.Tracef(ctx, format, v...) }
+func (l *lines) Infof(ctx context.Context, format string, v ...any)  { l.Tracef(ctx, format, v...) }
+func (l *lines) Warnf(ctx context.Context, format string, v ...any)  { l.Tracef(ctx, format, v...) }
+func (l *lines) Errorf(ctx context.Context, format string, v ...any) { l.Tracef(ctx, format, v...) }
 
 // A config with loaders of its own is filled by these alone.
 func TestOwnLoaders(t *testing.T) {

@@ -124,8 +124,8 @@ func (s Strategy) checkTokens(cfg *config.Config, said explicit) error {
 	if _, err := httpx.ParseURL(cfg.Host); err != nil {
 		problem("Config.Host: %w", err)
 	}
-	if host := originOf(cfg.Host); said.host != "" && host != said.host {
-		problem("Strategy.Tokens: they are for %s, and this config is for %s; apply a strategy of its own to a config for that host", said.host, host)
+	if host := originOf(cfg.Host); said.derived && host != said.home {
+		problem("Strategy.Tokens: they are for %q, the host of the config that this one was made from, and this one is for %s; apply a strategy of its own to a config for that host", said.home, host)
 	}
 	if cfg.GroupID != "" || len(cfg.Scopes) > 0 {
 		problem("Config.GroupID and Config.Scopes: Strategy.Tokens decides them; leave them empty")

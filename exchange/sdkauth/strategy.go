@@ -3,6 +3,7 @@ package sdkauth
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/databricks/databricks-sdk-go/config"
 	"github.com/databricks/databricks-sdk-go/config/credentials"
@@ -30,6 +31,7 @@ const name = "brickfed-oidc"
 //
 //   - AuthType must be set to [Strategy.Name], or credentials of somebody else in
 //     the environment make the SDK refuse the config;
+//   - DATABRICKS_DEBUG_HEADERS in the environment makes the SDK log the token;
 //   - a token that an API refuses is not replaced until it ends;
 //   - TokenAudience is a wish, since nobody knows whether it was set or learned
 //     from the host, and the subject token's aud is not checked before the
@@ -85,7 +87,7 @@ func (s Strategy) Name() string { return name }
 // does no harm. The result implements credentials.OAuthCredentialsProvider. Its
 // errors say everything at once that is wrong with the strategy and the config.
 func (s Strategy) Configure(_ context.Context, cfg *config.Config) (credentials.CredentialsProvider, error) {
-	if err := errors.Join(s.problems()...); err != nil {
+	if err := errors.Join(s.problems(cfg)...); err != nil {
 		return nil, wrap("configure", err)
 	}
 	p, err := newProvider(s, cfg, explicit{})
@@ -95,8 +97,8 @@ func (s Strategy) Configure(_ context.Context, cfg *config.Config) (credentials.
 	return p, nil
 }
 
-// problems returns what is wrong with the strategy whatever the config.
-func (s Strategy) problems() (problems []error) {
+// problems returns what is wrong with the strategy before the config is resolved.
+func (s Strategy) problems(cfg *config.Config) (problems []error) {
 	problem := func(text string) { problems = append(problems, errors.New(text)) }
 	if s.Tokens != nil {
 		if s.Subject != nil || s.Policy != nil || s.ClientID != "" || s.AccountWide || s.OnExchange != nil {
@@ -106,6 +108,11 @@ func (s Strategy) problems() (problems []error) {
 	}
 	if s.Subject == nil {
 		problem("Strategy.Subject: it is required: the source of the identity provider's tokens, such as oidc.File")
+		// With a Subject, the environment or a profile may still tell, and the
+		// exchanger checks it. Without, nobody gets that far.
+		if !s.AccountWide && s.Policy == nil && s.clientID(cfg) == "" && os.Getenv("DATABRICKS_CLIENT_ID") == "" {
+			problem("Strategy.ClientID or Strategy.AccountWide: neither the strategy, the config nor DATABRICKS_CLIENT_ID says for whom the token is; set ClientID to the service principal's application ID, or AccountWide to exchange as the identity itself")
+		}
 	}
 	switch {
 	case s.Policy != nil && (s.ClientID != "" || s.AccountWide):

@@ -74,7 +74,8 @@ func baseTransport(cfg *config.Config) http.RoundTripper {
 }
 
 // The SDK's own transports are not exported. These have the same settings and,
-// like them, are shared by all configs, so that a client costs no connections.
+// like them, are shared by all configs, so that a client costs no connections. But
+// they bound a response's headers.
 var (
 	defaultTransport    = sync.OnceValue(newTransport)
 	unverifiedTransport = sync.OnceValue(func() *http.Transport {
@@ -83,6 +84,11 @@ var (
 		return t
 	})
 )
+
+// maxHeaderBytes bounds the headers of a response. Databricks sends a few KiB;
+// net/http alone would take up to 10 MiB into memory for each request, from any
+// proxy on the way.
+const maxHeaderBytes = 64 << 10
 
 func newTransport() *http.Transport {
 	return &http.Transport{
@@ -94,5 +100,7 @@ func newTransport() *http.Transport {
 		IdleConnTimeout:       3 * time.Minute,
 		TLSHandshakeTimeout:   30 * time.Second,
 		ExpectContinueTimeout: time.Second,
+
+		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }

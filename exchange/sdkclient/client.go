@@ -3,6 +3,7 @@ package sdkclient
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/config"
@@ -16,8 +17,8 @@ import (
 // fills.
 //
 // The SDK asks the host for its metadata here; the first request fetches the
-// first token. The errors are those of [sdkauth.Apply] and of the SDK; the host of
-// an account is one too.
+// first token. The errors are those of [sdkauth.Apply] and of the SDK; no host, or
+// the host of an account, is one too.
 func Workspace(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.WorkspaceClient, error) {
 	cfg, err := apply(cfg, s)
 	if err != nil {
@@ -38,8 +39,8 @@ func Workspace(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.Workspac
 
 // Account returns a client for the account that cfg names, like [Workspace]. Its
 // GetWorkspaceClient makes clients that exchange at their workspaces, with tokens
-// of their own. It is an error if neither cfg, the environment nor the host says
-// which account it is.
+// of their own. It is an error if no host is set, if that is a workspace's, or if
+// neither cfg, the environment nor the host says which account it is.
 func Account(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.AccountClient, error) {
 	cfg, err := apply(cfg, s)
 	if err != nil {
@@ -49,13 +50,35 @@ func Account(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.AccountCli
 	if err != nil {
 		return nil, fmt.Errorf("sdkclient: make account client: %w", err)
 	}
-	if client.Config.ConfigType() == config.WorkspaceConfig {
-		return nil, fmt.Errorf("sdkclient: make account client: %s serves a workspace; set Host to the account console's URL, such as https://accounts.cloud.databricks.com, or use Workspace", client.Config.Host)
-	}
-	if client.Config.AccountID == "" {
-		return nil, errors.New("sdkclient: make account client: AccountID is empty; set it to the account's ID")
+	if err := checkAccount(client.Config); err != nil {
+		return nil, fmt.Errorf("sdkclient: make account client: %w", err)
 	}
 	return client, nil
+}
+
+// checkAccount returns everything that keeps a resolved config from serving an
+// account.
+func checkAccount(cfg *config.Config) error {
+	var problems []error
+	switch {
+	case cfg.Host == "":
+		problems = append(problems, errors.New("no host; set Host or DATABRICKS_HOST to the account console's URL, such as https://accounts.cloud.databricks.com"))
+	case isWorkspace(cfg):
+		problems = append(problems, fmt.Errorf("%s serves a workspace; set Host to the account console's URL, such as https://accounts.cloud.databricks.com, or use Workspace", cfg.Host))
+	}
+	if cfg.AccountID == "" {
+		problems = append(problems, errors.New("AccountID is empty; set it, or DATABRICKS_ACCOUNT_ID, to the account's ID"))
+	}
+	return errors.Join(problems...)
+}
+
+// isWorkspace reports whether the host is known to serve a workspace and no
+// account. The SDK also calls every host a workspace whose metadata it did not
+// get: that of an account which is out at the moment, for example. It has no
+// DiscoveryURL then, or one of the user's, which names the account.
+func isWorkspace(cfg *config.Config) bool {
+	return cfg.ConfigType() == config.WorkspaceConfig &&
+		cfg.DiscoveryURL != "" && !strings.Contains(cfg.DiscoveryURL, "/oidc/accounts/")
 }
 
 func apply(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.Config, error) {

@@ -31,6 +31,7 @@ type Clock struct {
 type Sample struct {
 	Offset time.Duration // the other clock minus the local one
 	Err    time.Duration // how wrong Offset may be
+	Agreed bool          // another answer says the same: one Date alone may be wrong
 
 	at time.Time // with its monotonic reading; zero for no sample
 }
@@ -61,11 +62,23 @@ func (c *Clock) Observe(h http.Header, sent, received time.Time) {
 func (c *Clock) Best(now time.Time) (best Sample, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var valid []Sample
 	for _, s := range c.seen {
-		if !s.at.IsZero() && holds(now.Sub(s.at), now.Round(0).Sub(s.at.Round(0))) && (!known || s.Err < best.Err) {
+		if s.at.IsZero() || !holds(now.Sub(s.at), now.Round(0).Sub(s.at.Round(0))) {
+			continue
+		}
+		valid = append(valid, s)
+		if !known || s.Err < best.Err {
 			best, known = s, true
 		}
 	}
+	agreeing := 0
+	for _, s := range valid {
+		if (s.Offset - best.Offset).Abs() <= s.Err+best.Err {
+			agreeing++ // best itself is one
+		}
+	}
+	best.Agreed = agreeing > 1
 	return best, known
 }
 
