@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"syscall"
@@ -109,6 +110,7 @@ func TestBackoff_jitter(t *testing.T) {
 		{1, time.Second},
 		{-7, 500 * time.Millisecond}, // out of range: taken as the nearest in range
 		{7, time.Second},
+		{math.NaN(), 500 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := cache.New(&idp{fail: func() error { return errDown }}, cache.Options{Rand: always(tc.u)})
@@ -118,6 +120,18 @@ func TestBackoff_jitter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Below the limit the spread is the upper half, at the limit the upper quarter.
+func TestBackoff_jitterAtLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &idp{fail: func() error { return errDown }}
+		c := cache.New(p, cache.Options{Rand: always(0)})
+		wantErr(t, c, errDown)
+		if got := fmt.Sprint(delays(t, c, p, 6)); got != "[500ms 1s 2s 4s 7.5s 7.5s]" {
+			t.Errorf("got %v", got)
+		}
+	})
 }
 
 // The fast path gives way when the next attempt is due, to the nanosecond.
@@ -149,7 +163,7 @@ func TestBackoff_resetAndMany(t *testing.T) {
 			wantErr(t, c, errDown)
 			time.Sleep(10 * time.Second)
 		}
-		if st := c.Status(); st.Failures != 100 || st.LastError != errDown {
+		if st := c.Status(); st.Failures != 100 || !errors.Is(st.LastError, errDown) {
 			t.Errorf("got %d failures, last %v; want 100, %v", st.Failures, st.LastError, errDown)
 		}
 		down.Store(false)
@@ -171,10 +185,10 @@ func TestBackoff_negativeCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &idp{delay: time.Second, fail: func() error { return errDown }}
 		c := cache.New(p, cache.Options{Rand: always(1)})
-		err := wantErr(t, c, errDown)
+		err := errFrom(t, c, errDown)
 		var first, second *cache.Error
 		errors.As(err, &first)
-		if got := took(func() { err = wantErr(t, c, errDown) }); got != 0 {
+		if got := took(func() { err = errFrom(t, c, errDown) }); got != 0 {
 			t.Errorf("the remembered failure took %v", got)
 		}
 		errors.As(err, &second)

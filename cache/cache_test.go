@@ -179,7 +179,7 @@ func TestError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &idp{fail: func() error { return errDown }}
 		c := cache.New(p, cache.Options{Rand: always(0.5)})
-		err := wantErr(t, c, errDown)
+		err := errFrom(t, c, errDown)
 		var ce *cache.Error
 		if !errors.As(err, &ce) {
 			t.Fatalf("got %T, want *cache.Error", err)

@@ -29,7 +29,12 @@ func newEnv(opts Options) *env {
 func (e *env) mono() time.Duration { return time.Since(e.base) }
 
 // random returns a number in [0, 1], whatever Options.Rand returns.
-func (e *env) random() float64 { return min(max(e.Rand(), 0), 1) }
+func (e *env) random() float64 {
+	if r := e.Rand(); r > 0 { // not so for NaN
+		return min(r, 1)
+	}
+	return 0
+}
 
 func (e *env) emit(events ...Event) {
 	if e.OnEvent == nil {

@@ -123,7 +123,7 @@ func TestFlight_nestedPanics(t *testing.T) {
 		panic(errDown)
 	}
 	c := cache.New(cache.SourceFunc(func(context.Context) (*oauth2.Token, error) { dive(40); return nil, nil }), cache.Options{})
-	if err := wantErr(t, c, errDown); !strings.Contains(err.Error(), "cache_test.TestFlight_nestedPanics.func1 (flight_test.go:") {
+	if err := errFrom(t, c, errDown); !strings.Contains(err.Error(), "cache_test.TestFlight_nestedPanics.func1 (flight_test.go:") {
 		t.Errorf("got %q, want it to name the place", err)
 	}
 }

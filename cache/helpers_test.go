@@ -163,7 +163,13 @@ func want(t *testing.T, c tokener, name string) *oauth2.Token {
 }
 
 // wantErr asks for a token and expects an error that wraps the target.
-func wantErr(t *testing.T, c tokener, target error) error {
+func wantErr(t *testing.T, c tokener, target error) {
+	t.Helper()
+	_ = errFrom(t, c, target)
+}
+
+// errFrom is wantErr for those who look at the error.
+func errFrom(t *testing.T, c tokener, target error) error {
 	t.Helper()
 	tok, err := c.Token(t.Context())
 	if tok != nil || !errors.Is(err, target) {

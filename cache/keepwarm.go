@@ -5,9 +5,14 @@ import (
 	"time"
 )
 
-// maxNap is how long KeepWarm sleeps at most: a machine that was suspended has a
-// new token this long after it woke up.
-const maxNap = 10 * time.Second
+const (
+	// maxNap is how long KeepWarm sleeps at most: a machine that was suspended has
+	// a new token this long after it woke up.
+	maxNap = 10 * time.Second
+	// minNap is how long it sleeps at least between two flights, should a source
+	// return tokens that end at once.
+	minNap = 100 * time.Millisecond
+)
 
 // KeepWarm keeps the token fresh although nobody asks for it, until ctx ends: it
 // gets the first token at once and starts each refresh when it is due. So the
@@ -25,6 +30,13 @@ func (c *Cache) KeepWarm(ctx context.Context) error {
 		timer.Reset(nap)
 		select {
 		case <-landed:
+			timer.Reset(minNap)
+		case <-timer.C:
+			continue
+		case <-ctx.Done():
+			continue
+		}
+		select {
 		case <-timer.C:
 		case <-ctx.Done():
 		}

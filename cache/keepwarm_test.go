@@ -3,9 +3,12 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/brickfed/brickfed/cache"
 )
@@ -20,7 +23,7 @@ func warm(t *testing.T, c *cache.Cache) (stop func()) {
 	return func() {
 		t.Helper()
 		cancel(errStop)
-		if err := <-done; err != errStop {
+		if err := <-done; !errors.Is(err, errStop) {
 			t.Errorf("KeepWarm returned %v, want the cause", err)
 		}
 	}
@@ -113,7 +116,24 @@ func TestKeepWarm_endedContext(t *testing.T) {
 	p := &idp{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := cache.New(p, cache.Options{}).KeepWarm(ctx); err != context.Canceled || p.n() != 0 {
+	if err := cache.New(p, cache.Options{}).KeepWarm(ctx); !errors.Is(err, context.Canceled) || p.n() != 0 {
 		t.Errorf("got %v after %d calls, want context.Canceled after none", err, p.n())
 	}
+}
+
+// Tokens that end at once do not turn KeepWarm into a busy loop.
+func TestKeepWarm_tinyTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c := cache.New(cache.SourceFunc(func(context.Context) (*oauth2.Token, error) {
+			calls++
+			return &oauth2.Token{AccessToken: fmt.Sprint(calls), Expiry: time.Now().Add(time.Microsecond)}, nil
+		}), cache.Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_ = c.KeepWarm(ctx)
+		if calls > 101 {
+			t.Errorf("%d calls in 10 s, want 101 at most", calls)
+		}
+	})
 }

@@ -42,6 +42,9 @@ func (k *Keyed[K]) Token(ctx context.Context, key K, fetch func(context.Context)
 	for {
 		e := k.keys.get(key)
 		if e == nil {
+			if ctx.Err() != nil { // it starts nothing, so it takes nobody's place
+				return nil, waitError(ctx)
+			}
 			e = k.keys.add(key, k.env)
 		}
 		if tok := e.slot.hit(); tok != nil {

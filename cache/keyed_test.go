@@ -353,7 +353,7 @@ func TestKeyed_evictedEntry(t *testing.T) {
 	p := &idp{}
 	want(t, of[string]{k, "a", p}, "t1")
 	orphan, again := k.TokenAfterEviction(t.Context(), "a", p)
-	if orphan != cache.ErrEvicted || again != nil || p.n() != 2 {
+	if !errors.Is(orphan, cache.ErrEvicted) || again != nil || p.n() != 2 {
 		t.Errorf("got %v, then %v, after %d exchanges; want %v, then nil, after 2", orphan, again, p.n(), cache.ErrEvicted)
 	}
 }
@@ -374,14 +374,6 @@ func TestKeyed_newKeysStay(t *testing.T) {
 	before := p.n()
 	if get(limit); p.n() != before {
 		t.Errorf("the newest key was evicted before all others")
-	}
-
-	k = cache.NewKeyed[int](cache.Options{})
-	for i := range 20 { // callers that are gone before their flight begins
-		_, _ = k.Token(cancelled, i, p.Token)
-	}
-	if k.Len() != 20 {
-		t.Errorf("%d keys, want 20: those were about to be used", k.Len())
 	}
 }
 
@@ -406,4 +398,38 @@ func TestKeyed_eventsNameTheKey(t *testing.T) {
 	if len(rec.all()) != 2 {
 		t.Errorf("%d events, want 2", len(rec.all()))
 	}
+}
+
+// Whoever comes with a context that has ended gets nothing and takes nobody's
+// place.
+func TestKeyed_endedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const bound = 10
+		k := cache.NewKeyed[int](cache.Options{MaxKeys: bound})
+		calls := 0
+		fetch := func(context.Context) (*oauth2.Token, error) {
+			calls++
+			return &oauth2.Token{AccessToken: "t", Expiry: time.Now().Add(time.Hour)}, nil
+		}
+		for key := range bound {
+			if _, err := k.Token(t.Context(), key, fetch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for key := range 20 * bound {
+			if _, err := k.Token(ended, bound+key, fetch); !errors.Is(err, context.Canceled) {
+				t.Fatalf("got %v, want context.Canceled", err)
+			}
+		}
+		for key := range bound {
+			if _, err := k.Token(ended, key, fetch); err != nil {
+				t.Errorf("key %d was lost: %v", key, err)
+			}
+		}
+		if calls != bound || k.Len() != bound {
+			t.Errorf("%d fetches and %d keys, want %d of each", calls, k.Len(), bound)
+		}
+	})
 }

@@ -63,7 +63,7 @@ func TestMeasure_sharedFailure(t *testing.T) {
 		}
 		wg.Wait()
 		for _, err := range errs {
-			if err != errs[0] || !errors.Is(err, errDown) {
+			if err != errs[0] || !errors.Is(err, errDown) { //nolint:errorlint // the very same error for all
 				t.Errorf("got %v, want %v for all", err, errs[0])
 			}
 		}

@@ -9,6 +9,9 @@ import (
 // is added. With more than one, a ring that grew in a rush shrinks again.
 const sweep = 8
 
+// maxBusy bounds how many entries that cannot be evicted one addition looks at.
+const maxBusy = 64
+
 // A ring holds the slots of a Keyed, bounded by the CLOCK algorithm. That
 // approximates the order of last use; unlike an exact order, it is not written to
 // on each hit. The zero value is empty.
@@ -75,7 +78,9 @@ func (r *ring) len() int {
 
 // makeRoom removes what is of no more use, a few entries at a time. Then, while the
 // ring is full, it evicts entries that were not used since the hand was here last.
-// The hand goes twice around at most: after once, all marks are gone.
+// The hand goes twice around at most: after once, all marks are gone. And it gives
+// up for now when it has met maxBusy entries whose token is just being fetched: the
+// bound may be exceeded by those, and in an outage they are many.
 func (r *ring) makeRoom(limit int) {
 	for range min(sweep, len(r.all)) {
 		r.broom %= len(r.all)
@@ -85,11 +90,17 @@ func (r *ring) makeRoom(limit int) {
 		}
 		r.broom++
 	}
-	for tries := 2 * len(r.all); len(r.all) >= limit && tries > 0; tries-- {
+	busy := 0
+	for tries := 2 * len(r.all); len(r.all) >= limit && tries > 0 && busy < maxBusy; tries-- {
 		r.hand %= len(r.all)
-		if e := r.all[r.hand]; !e.used.Swap(false) && e.slot.evict() {
-			r.drop(e)
+		e := r.all[r.hand]
+		switch {
+		case e.used.Swap(false):
+		case e.slot.evict():
+			r.drop(e) // and look at the one that is here now
 			continue
+		default:
+			busy++
 		}
 		r.hand++
 	}

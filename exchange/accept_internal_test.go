@@ -140,7 +140,7 @@ func TestAccept_expiry(t *testing.T) {
 		subject   at            // of the subject token
 		ahead     time.Duration // local clock minus server's
 		date      bool          // the server sends Date
-		want      time.Duration // from sent
+		want      time.Duration // from sent; 0: refused
 	}{
 		{"expires_in alone", hour, nil, nil, 0, true, hour},
 		{"exp earlier", hour, at{"exp": 10 * time.Minute}, nil, 0, true, 10 * time.Minute},
@@ -154,6 +154,10 @@ func TestAccept_expiry(t *testing.T) {
 		{"the subject is not asked otherwise", hour, nil, at{"exp": 10 * time.Minute}, 0, true, hour},
 		{"nothing at all", 0, nil, nil, 0, true, 5 * time.Minute},
 		{"days", 0, at{"exp": 72 * hour}, nil, 0, true, 24 * hour},
+		{"ended when it was issued", hour, at{"exp": 0, "iat": 0}, at{"exp": hour}, 0, true, 0},
+		{"ended before it was issued", hour, at{"exp": -hour, "iat": 0}, nil, 0, true, 0},
+		{"ended by every clock", 0, at{"exp": -hour}, nil, 0, true, 0},
+		{"iat against a wrong date", 0, at{"exp": hour, "iat": 0}, nil, -2 * hour, true, hour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,6 +180,13 @@ func TestAccept_expiry(t *testing.T) {
 					raw = tokenOf(t, stamp(tt.returned, map[string]any{"iss": "https://h.databricks.com/oidc"})).Raw()
 				}
 				token, err := try.accept(tokenResponse{accessToken: raw, lifetime: tt.expiresIn}, a)
+				if tt.want == 0 {
+					var failure *Error
+					if !errors.As(err, &failure) || failure.Kind != KindBadResponse {
+						t.Errorf("got %v, want it refused", err)
+					}
+					return
+				}
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/databricks/databricks-sdk-go/config"
+	"golang.org/x/oauth2"
 
 	"github.com/brickfed/brickfed/cache"
 	"github.com/brickfed/brickfed/claims"
@@ -88,18 +90,18 @@ func TestApply_whom(t *testing.T) {
 	policy := mapper(func(*claims.Claims) (claims.Grant, error) { return claims.Grant{}, nil })
 	for name, test := range map[string]struct {
 		strategy sdkauth.Strategy
-		cfg      config.Config
+		clientID string // the config's
 		variable string // DATABRICKS_CLIENT_ID
 	}{
 		"strategy":     {strategy: sdkauth.Strategy{ClientID: job}},
 		"account-wide": {strategy: sdkauth.Strategy{AccountWide: true}},
 		"policy":       {strategy: sdkauth.Strategy{Policy: policy}},
-		"config":       {cfg: config.Config{ClientID: job}},
+		"config":       {clientID: job},
 		"environment":  {variable: job},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DATABRICKS_CLIENT_ID", test.variable)
-			err := sdkauth.Apply(&test.cfg, test.strategy)
+			err := sdkauth.Apply(&config.Config{ClientID: test.clientID}, test.strategy)
 			if err == nil || strings.Contains(err.Error(), "AccountWide") {
 				t.Errorf("got error %v", err)
 			}
@@ -272,6 +274,28 @@ func TestTokens(t *testing.T) {
 	}
 	if err := third.EnsureResolved(); err == nil {
 		t.Error("the tokens would go to another host in two steps")
+	}
+}
+
+// Tokens for a host that was not known when they were asked to be used are for
+// none that a derived config names.
+func TestTokens_hostKnownLater(t *testing.T) {
+	w := newWorld(t)
+	cfg := w.config()
+	cfg.Host = ""
+	client := w.client(cfg, sdkauth.Strategy{Tokens: cache.SourceFunc(func(context.Context) (*oauth2.Token, error) {
+		return &oauth2.Token{AccessToken: "x", Expiry: time.Now().Add(time.Hour)}, nil
+	})})
+	cfg.Host = w.dbx.URL()
+	if _, err := me(t.Context(), client); err == nil || w.dbx.Count(exchangetest.API) == 0 {
+		t.Fatalf("the config itself may use them: got error %v", err)
+	}
+	other, err := cfg.NewWithWorkspaceHost("https://dbc-two.cloud.databricks.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.EnsureResolved(); err == nil || !strings.Contains(err.Error(), "Strategy.Tokens") {
+		t.Errorf("got error %v", err)
 	}
 }
 

@@ -273,10 +273,7 @@ func TestDebugHeaders(t *testing.T) {
 }
 
 // lines is a log of the SDK, at every level.
-type lines struct {
-	sdklog.Logger // none; all methods in use are below
-	text          strings.Builder
-}
+type lines struct{ text strings.Builder }
 
 func (*lines) Enabled(context.Context, sdklog.Level) bool { return true }
 

@@ -112,33 +112,36 @@ func TestAccountTurnedIntoWorkspace(t *testing.T) {
 	}
 }
 
-// A config and one derived from it may be used at the same time, though neither
-// has sent a request yet. The race detector is what fails here.
+// Configs that are derived from one another may send their first requests at the
+// same time. The race detector is what fails here.
 func TestDerivedConfig_atTheSameTime(t *testing.T) {
 	w := newWorld(t)
+	derive := func(from *config.Config) *config.Config {
+		cfg, err := from.NewWithWorkspaceHost(w.dbx.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
 	for range 10 {
 		account := w.accountConfig()
-		w.client(account, w.asAdmin()) // which has it authenticate
-		for range 2 {                  // an account's workspace, a workspace's workspace
-			child, err := account.NewWithWorkspaceHost(w.dbx.URL())
-			if err != nil {
-				t.Fatal(err)
-			}
-			var callers sync.WaitGroup
-			for _, cfg := range []*config.Config{account, child} {
-				callers.Go(func() {
-					req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, cfg.Host+meAPI, nil)
-					if err == nil {
-						err = cfg.Authenticate(req)
-					}
-					if err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			callers.Wait()
-			account = child
+		if err := sdkauth.Apply(account, w.asAdmin()); err != nil {
+			t.Fatal(err)
 		}
+		child := derive(account)
+		var callers sync.WaitGroup
+		for _, cfg := range []*config.Config{account, derive(account), child, derive(child)} {
+			callers.Go(func() {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, cfg.Host+meAPI, nil)
+				if err == nil {
+					err = cfg.Authenticate(req)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -330,6 +332,45 @@ func TestDefaultTransport(t *testing.T) {
 	profile := transport(func(c *config.Config) { c.Profile, c.ConfigFile = "DEFAULT", file }).(*http.Transport)
 	if profile != unverified {
 		t.Error("skip_verify of a profile is not honoured")
+	}
+}
+
+// Our own transport does not hold megabytes of headers in memory.
+func TestDefaultTransport_headers(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size, _ := strconv.Atoi(r.URL.Query().Get("size"))
+		for range size >> 10 {
+			w.Header().Add("X-Filler", strings.Repeat("x", 1000))
+		}
+	})
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(handler)
+			server.EnableHTTP2 = protocol == "HTTP/2.0"
+			server.StartTLS()
+			defer server.Close()
+			cfg := &config.Config{Host: server.URL, InsecureSkipVerify: true, HostMetadataResolver: func(context.Context, string) (*config.HostMetadata, error) { return nil, nil }}
+			if err := sdkauth.Apply(cfg, sdkauth.Strategy{Subject: oidc.Env("X"), ClientID: job}); err != nil {
+				t.Fatal(err)
+			}
+			if err := cfg.EnsureResolved(); err != nil {
+				t.Fatal(err)
+			}
+			client := &http.Client{Transport: cfg.HTTPTransport}
+			defer client.CloseIdleConnections()
+			for size, ok := range map[int]bool{32 << 10: true, 128 << 10: false} {
+				resp, err := client.Get(server.URL + "?size=" + strconv.Itoa(size))
+				if (err == nil) != ok {
+					t.Errorf("%d bytes: got error %v", size, err)
+				}
+				if err == nil {
+					_ = resp.Body.Close()
+					if resp.Proto != protocol {
+						t.Errorf("protocol %s", resp.Proto)
+					}
+				}
+			}
+		})
 	}
 }
 

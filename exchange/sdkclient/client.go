@@ -3,7 +3,6 @@ package sdkclient
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/config"
@@ -73,12 +72,10 @@ func checkAccount(cfg *config.Config) error {
 }
 
 // isWorkspace reports whether the host is known to serve a workspace and no
-// account. The SDK also calls every host a workspace whose metadata it did not
-// get: that of an account which is out at the moment, for example. It has no
-// DiscoveryURL then, or one of the user's, which names the account.
+// account. The SDK calls every host a workspace whose metadata it could not get,
+// such as a unified one during an outage; it has learned no DiscoveryURL then.
 func isWorkspace(cfg *config.Config) bool {
-	return cfg.ConfigType() == config.WorkspaceConfig &&
-		cfg.DiscoveryURL != "" && !strings.Contains(cfg.DiscoveryURL, "/oidc/accounts/")
+	return cfg.ConfigType() == config.WorkspaceConfig && cfg.DiscoveryURL != ""
 }
 
 func apply(cfg *databricks.Config, s sdkauth.Strategy) (*databricks.Config, error) {

@@ -143,6 +143,35 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// The SDK takes every host for a workspace whose metadata it cannot get, so an
+// outage at that moment must not be taken for a workspace.
+func TestAccount_withoutMetadata(t *testing.T) {
+	unified := func(w *world) string { return w.dbx.UnifiedURL() }
+	for name, test := range map[string]struct {
+		pipe bool
+		host func(*world) string
+	}{
+		"account":             {pipe: true, host: func(w *world) string { return w.dbx.AccountURL() }},
+		"account on loopback": {host: func(w *world) string { return w.dbx.AccountURL() }},
+		"unified":             {pipe: true, host: unified},
+		"unified on loopback": {host: unified},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, test.pipe)
+			w.dbx.Fail(exchangetest.Metadata, exchangetest.Fault{Status: http.StatusNotFound}) // once; one that the SDK does not retry
+			cfg := w.config(test.host(w))
+			cfg.AccountID = w.dbx.AccountID()
+			account, err := sdkclient.Account(cfg, w.strategy())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := account.FederationPolicy.ListAll(t.Context(), oauth2.ListAccountFederationPoliciesRequest{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // GetWorkspaceClient makes a workspace client of an account client.
 func TestGetWorkspaceClient(t *testing.T) {
 	w := newWorld(t, true)
@@ -218,6 +247,20 @@ func TestErrors(t *testing.T) {
 			_, err := sdkclient.Account(w.config(w.dbx.AccountURL()), w.strategy())
 			return err
 		}, "AccountID"},
+		"workspace: no host": {func(*testing.T) error {
+			_, err := sdkclient.Workspace(nil, w.strategy())
+			return err
+		}, "sdkclient: make workspace client: no host; set Host or DATABRICKS_HOST"},
+		"account: nothing": {func(*testing.T) error {
+			_, err := sdkclient.Account(nil, w.strategy())
+			return err
+		}, "sdkclient: make account client: no host; set Host or DATABRICKS_HOST to the account console's URL, such as https://accounts.cloud.databricks.com\nAccountID is empty"},
+		"account: workspace host": {func(*testing.T) error {
+			cfg := w.config(w.dbx.URL())
+			cfg.AccountID = w.dbx.AccountID()
+			_, err := sdkclient.Account(cfg, w.strategy())
+			return err
+		}, "sdkclient: make account client: https://dbc-test.cloud.databricks.com serves a workspace"},
 		"account: host that names no account": {func(*testing.T) error {
 			anonymous, err := exchangetest.New(exchangetest.Config{Pipe: true, Metadata: func(string, map[string]any) bool { return false }})
 			if err != nil {
