@@ -103,8 +103,8 @@ type explicit struct {
 	audience  string // TokenAudience
 	discovery string // DiscoveryURL
 	host      string // origin of Host; empty if it became known only later
-	derived   bool   // whether the config was made from one that Apply was for
-	home      string // of a derived config: the host of that one
+	derived   bool   // whether the config was made from another
+	home      string // of a derived config: the host of that other
 }
 
 func (p *plug) Name() string { return name }
@@ -149,9 +149,6 @@ func (l loader) Configure(cfg *config.Config) error {
 // SDK learned for it, is not written any more; its Host is, by any first request.
 func (p *plug) derive(cfg *config.Config) *plug {
 	child := &plug{strategy: p.strategy, cfg: cfg, explicit: explicit{derived: true, home: p.explicit.host}}
-	if p.explicit.derived {
-		child.explicit.home = p.explicit.home
-	}
 	if p.explicit.audience == "" && cfg.TokenAudience == p.cfg.TokenAudience {
 		cfg.TokenAudience = ""
 	}
