@@ -233,7 +233,7 @@ func (t *try) rotated(ctx context.Context, err *Error) bool {
 	if t.question.subject == nil || t.cfg.Subject == nil || mints(t.cfg.Subject) || t.event.Subject == "" {
 		return false
 	}
-	if keeper, ok := t.cfg.Subject.(interface{ Invalidate(*oidc.Token) }); ok {
+	if keeper, ok := t.cfg.Subject.(oidc.Invalidator); ok {
 		keeper.Invalidate(t.question.subject) // or it would give the same one again
 	}
 	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)

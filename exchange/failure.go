@@ -15,8 +15,7 @@ const (
 	maxClaim = 256
 	maxWord  = 64
 	maxID    = 128
-	maxAud   = 8       // audiences
-	maxCause = 4 << 10 // of the text of a cause; what is told of it is shorter still
+	maxAud   = 8 // audiences
 )
 
 // refuse makes the error of something that is not sent or not accepted. What
@@ -35,7 +34,7 @@ func (q question) refuse(kind Kind, reason string) *Error {
 // fail makes the error of an answer. Its body is not looked at.
 func (q question) fail(kind Kind, a answer) *Error {
 	e := &Error{Op: opExchange, Kind: kind, Status: a.status, RequestID: q.censor().requestID(a.header)}
-	e.Wait, _ = parseRetryAfter(a.header, a.received)
+	e.Wait = retryAfter(a.header, a.received)
 	if kind == KindBadResponse {
 		e.Hint = hintBadResponse
 	}
@@ -62,7 +61,7 @@ func (q question) describe(e *Error) {
 			e.Audience = append(e.Audience, tidy(audience, maxClaim))
 		}
 	}
-	e.Err = scrub(e.Err, q.secrets()...)
+	e.Err = redact.Error(e.Err, q.secrets()...)
 }
 
 // audiences returns the first few of the subject token.
@@ -254,34 +253,3 @@ func (c *complaint) unavailable() bool {
 func (c *complaint) blocked() bool {
 	return c.mentions("ip acl", "ip access list", "ip address", "network access", "public access", "private link", "privatelink", "network policy")
 }
-
-// scrub returns the error itself if its text is free of the secrets. Else it
-// returns one that says the same without them: a transport may put a request's
-// body into its error. That one still answers errors.Is, but hands out nothing.
-func scrub(err error, secrets ...string) error {
-	if err == nil {
-		return nil
-	}
-	// net/http quotes up to megabytes of a broken answer.
-	text := err.Error()
-	long := len(text) > maxCause
-	if long {
-		text = text[:maxCause]
-	}
-	if !long && !redact.Finds(text, secrets...) {
-		return err
-	}
-	return &scrubbed{
-		text: redact.Text(text, secrets...),
-		is:   func(target error) bool { return errors.Is(err, target) },
-	}
-}
-
-// scrubbed keeps its original in a function, which nothing prints.
-type scrubbed struct {
-	text string
-	is   func(error) bool
-}
-
-func (s *scrubbed) Error() string        { return s.text }
-func (s *scrubbed) Is(target error) bool { return s.is(target) }

@@ -51,7 +51,7 @@ func Refusal(resp *http.Response) (err *Error, refused bool) {
 		return nil, false
 	}
 	e := &Error{Op: opUse, Kind: kind, Status: v.status, Hint: hint}
-	e.Wait, _ = parseRetryAfter(resp.Header, time.Now())
+	e.Wait = retryAfter(resp.Header, time.Now())
 	v.complaint.code = first(v.complaint.code, v.challenge)
 	v.complaint.description = first(v.complaint.description, v.reason)
 	var by censor

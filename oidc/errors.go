@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/brickfed/brickfed/internal/redact"
 )
 
 // ErrUnavailable is returned, wrapped, by a [Source] whose environment is not
@@ -44,7 +46,8 @@ type Error struct {
 	// 9110, section 10.2.3), at most a day. Zero if it did not ask.
 	Wait time.Duration
 
-	// Err is the cause if there is one besides the answer.
+	// Err is the cause if there is one besides the answer. Error shows 1 KiB of
+	// its text at most.
 	Err error
 }
 
@@ -64,7 +67,7 @@ func (e *Error) Error() string {
 		}
 	}
 	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
+		fmt.Fprintf(&b, ": %s", redact.Text(e.Err.Error()))
 	}
 	if e.Hint != "" {
 		fmt.Fprintf(&b, " (%s)", e.Hint)
@@ -83,9 +86,8 @@ func (e *Error) Temporary() bool {
 	case e.Code == "temporarily_unavailable", e.Code == "server_error", e.Code == "slow_down":
 		return true
 	case e.Status == 0:
-		var untrusted *tls.CertificateVerificationError
 		var network *networkError
-		return errors.As(e.Err, &network) && !errors.As(e.Err, &untrusted)
+		return errors.As(e.Err, &network) && !network.untrusted
 	}
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -100,26 +102,33 @@ func (e *Error) Temporary() bool {
 func (e *Error) RetryAfter() time.Duration { return e.Wait }
 
 // networkError is a request that brought no whole answer.
-type networkError struct{ err error }
+type networkError struct {
+	err       error
+	untrusted bool // the certificate is why
+}
 
 func (e *networkError) Error() string { return e.err.Error() }
 func (e *networkError) Unwrap() error { return e.err }
 
 // transportError makes the error of a request that brought no whole answer. The
 // URL that net/http puts in front may carry a query and is left out; cause keeps
-// its identity, so that errors.Is finds a context's error.
-func transportError(ctx context.Context, op, where string, err error) *Error {
+// its identity, so that errors.Is finds a context's error. What a server sends
+// instead of HTTP, up to 10 MB, stands in net/http's errors: none of the secrets
+// gets out that way.
+func transportError(ctx context.Context, op, where string, err error, secrets []string) *Error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	e := &Error{Op: op, URL: where, Err: &networkError{err}}
-	if cause := context.Cause(ctx); cause != nil {
-		e.Err = &networkError{cause}
-	}
+	e := &Error{Op: op, URL: where}
 	var untrusted *tls.CertificateVerificationError
 	if errors.As(err, &untrusted) {
 		e.Hint = "give HTTPClient a transport that trusts the provider's certificate authority"
 	}
+	if cause := context.Cause(ctx); cause != nil {
+		e.Err = &networkError{err: redact.Error(cause, secrets...)}
+		return e
+	}
+	e.Err = &networkError{err: redact.Error(err, secrets...), untrusted: untrusted != nil}
 	return e
 }

@@ -42,15 +42,16 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, providerTimeout, errSlow)
 }
 
-// send sends one request and reads its answer. It follows no redirect.
-func send(client *http.Client, req *http.Request, op string, limit int64) (*result, error) {
+// send sends one request and reads its answer. It follows no redirect. secrets
+// are what the request holds and no error may show.
+func send(client *http.Client, req *http.Request, op string, limit int64, secrets ...string) (*result, error) {
 	u := *req.URL
 	u.RawQuery = ""
 	where := u.String()
 	sent := time.Now()
 	res, err := httpx.NoRedirects(client).Do(req)
 	if err != nil {
-		return nil, transportError(req.Context(), op, where, err)
+		return nil, transportError(req.Context(), op, where, err, secrets)
 	}
 	defer res.Body.Close()
 	r := &result{status: res.StatusCode, header: res.Header, sent: sent, received: time.Now()}
@@ -62,7 +63,7 @@ func send(client *http.Client, req *http.Request, op string, limit int64) (*resu
 	if errors.As(err, &tooLarge) {
 		return nil, &Error{Op: op, URL: where, Status: r.status, Wait: r.wait(), Err: err}
 	}
-	return nil, transportError(req.Context(), op, where, err)
+	return nil, transportError(req.Context(), op, where, err, secrets)
 }
 
 // statusHint explains an answer that should have been a document or a token.

@@ -108,8 +108,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // readFile reads a one-line text of at most 64 KiB from a regular file.
 func readFile(path string) (string, error) {
-	// Looking before opening keeps a pipe from blocking us and a device from
-	// noticing us; looking again keeps what was opened honest.
+	// Looking before opening keeps a device from noticing us.
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", bare(err)
@@ -117,12 +116,19 @@ func readFile(path string) (string, error) {
 	if !info.Mode().IsRegular() {
 		return "", notRegular(info)
 	}
-	file, err := os.Open(path)
+	return readOpened(path)
+}
+
+// readOpened judges what it has opened: the path may name something else than a
+// moment ago. openFlags keep a pipe that nobody writes from blocking us.
+func readOpened(path string) (string, error) {
+	file, err := os.OpenFile(path, openFlags, 0)
 	if err != nil {
 		return "", bare(err)
 	}
 	defer file.Close()
-	if info, err = file.Stat(); err != nil {
+	info, err := file.Stat()
+	if err != nil {
 		return "", bare(err)
 	}
 	if !info.Mode().IsRegular() {

@@ -12,8 +12,8 @@ import (
 // first one that supplied a token: from then on it asks no other, so that an
 // outage never switches identity. It goes on to the next one only on
 // [ErrUnavailable]; any other error is the result. If no source is here, the
-// error is ErrUnavailable and says why of each. The result implements [Minter]
-// and fmt.Stringer for the source it stays with.
+// error is ErrUnavailable and says why of each. The result implements [Minter],
+// [Invalidator] and fmt.Stringer for the source it stays with.
 func First(sources ...Source) Source { return &first{sources: sources} }
 
 type first struct {
@@ -56,6 +56,13 @@ func (f *first) settle(ctx context.Context, audience string, s Source, t *Token)
 func (f *first) Mints() bool {
 	s := f.chosen.Load()
 	return s == nil || mints(*s)
+}
+
+// Invalidate implements Invalidator.
+func (f *first) Invalidate(refused *Token) {
+	if s := f.chosen.Load(); s != nil {
+		invalidate(*s, refused)
+	}
 }
 
 // String names the source it stays with, or all of them.

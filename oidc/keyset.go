@@ -44,6 +44,10 @@ const (
 // withdrawn key verifies nothing after that. Before they end they are fetched in
 // the background, so that a slow provider is not felt.
 //
+// A set without a usable key counts as one that could not be fetched as long as
+// there are keys: a provider that publishes none has more likely an accident than
+// withdrawn them all. So if all keys must go at once, publish another one.
+//
 // What a key may be: RSA with 2048 to 8192 bits, for RS256, or P-256, for ES256;
 // not for encryption (use, key_ops, alg), not of the ROCA kind, and no two
 // different ones of the same type under one ID. Others are left out of the set.
@@ -245,14 +249,26 @@ func (s *KeySet) load(ctx context.Context) (ring *keyring, life, wait time.Durat
 	if ring, e.Err = parseKeySet(res.body); e.Err != nil {
 		return nil, 0, e.Wait, e
 	}
+	if len(ring.keys) == 0 && s.holdsKeys() {
+		e.Err = errors.New("the answer has no usable key")
+		e.Hint = "the known keys serve on for a while; have the provider publish one that can be used"
+		return nil, 0, e.Wait, e
+	}
 	return ring, keyLife(res.header), 0, nil
+}
+
+// holdsKeys reports whether there are keys that would serve on in an outage.
+func (s *KeySet) holdsKeys() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ring != nil && len(s.ring.keys) > 0 && since(s.fetched) < s.life+keyGrace
 }
 
 // keyLife reads how long an answer may be kept. See RFC 9111, sections 4.2.1 and
 // 5.2.2.
 func keyLife(h http.Header) time.Duration {
 	var life time.Duration
-	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
+	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
 		switch name {
 		case "no-store", "no-cache":

@@ -39,6 +39,14 @@ func rotate(t testing.TB, idp *oidctest.Server) (kid string) {
 	return kid
 }
 
+// replace makes a new key and withdraws the one that signed so far.
+func replace(t testing.TB, idp *oidctest.Server) {
+	t.Helper()
+	old := idp.KeyID()
+	rotate(t, idp)
+	idp.Withdraw(old)
+}
+
 func keySet(idp *oidctest.Server) *oidc.KeySet {
 	return &oidc.KeySet{URL: idp.URL(oidctest.Keys), HTTPClient: idp.Client()}
 }
@@ -271,7 +279,7 @@ func TestKeySet_withdrawnKey(t *testing.T) {
 					t.Fatal(err)
 				}
 				start := time.Now()
-				idp.Withdraw(idp.KeyID())
+				replace(t, idp)
 				if tt.fault != nil {
 					idp.Fail(oidctest.Keys, *tt.fault)
 				}
@@ -295,6 +303,57 @@ func TestKeySet_withdrawnKey(t *testing.T) {
 	}
 }
 
+func TestKeySet_withoutUsableKeys(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty":           `{"keys":[]}`,
+		"nothing for us":  `{"keys":[{"kty":"oct","k":"AAAA","kid":"a"},{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]}`,
+		"a too short key": `{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, idp *oidctest.Server) {
+				keys := keySet(idp)
+				raw := sign(t, idp, nil, nil)
+				verify := func(raw string) error {
+					_, err := keys.VerifySignature(t.Context(), raw)
+					synctest.Wait() // for a fetch in the background
+					return err
+				}
+				if err := verify(raw); err != nil {
+					t.Fatal(err)
+				}
+				idp.Fail(oidctest.Keys, oidctest.Fault{Times: -1, Body: body})
+				time.Sleep(31 * time.Second)
+				// Whoever has an unknown key gets an outage, not a refusal, and does not
+				// harm the others.
+				err := verify(sign(t, idp, map[string]any{"kid": "unknown"}, nil))
+				if e := asError(t, err); errors.Is(err, oidc.ErrRefused) || !strings.Contains(e.Error(), "no usable key") {
+					t.Errorf("an unknown key: %v", err)
+				}
+				for range 69 {
+					if err := verify(raw); err != nil {
+						t.Fatalf("a known key: %v", err)
+					}
+					time.Sleep(time.Minute)
+				}
+				// As after an outage, the keys end at last. Then the set is an answer.
+				time.Sleep(time.Minute)
+				if err := verify(raw); err == nil {
+					t.Error("the keys never end")
+				}
+				time.Sleep(31 * time.Second)
+				if err := verify(raw); !errors.Is(err, oidc.ErrRefused) {
+					t.Errorf("without keys: %v", err)
+				}
+				idp.Heal()
+				time.Sleep(31 * time.Second)
+				if err := verify(raw); err != nil {
+					t.Errorf("healed: %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestKeySet_idleThenOld(t *testing.T) {
 	bubble(t, func(t *testing.T, idp *oidctest.Server) {
 		keys := keySet(idp)
@@ -302,7 +361,7 @@ func TestKeySet_idleThenOld(t *testing.T) {
 		if _, err := keys.VerifySignature(t.Context(), raw); err != nil {
 			t.Fatal(err)
 		}
-		idp.Withdraw(idp.KeyID())
+		replace(t, idp)
 		time.Sleep(11 * time.Minute) // nobody asked meanwhile
 		if _, err := keys.VerifySignature(t.Context(), raw); !errors.Is(err, oidc.ErrRefused) {
 			t.Errorf("a withdrawn key after its life: %v", err)
@@ -391,7 +450,7 @@ func TestKeySet_answers(t *testing.T) {
 			})
 		})
 	}
-	// An empty set is an answer: all keys are withdrawn.
+	// Without keys of our own, an empty set is an answer.
 	idp := newIDP(t, oidctest.Config{})
 	idp.Fail(oidctest.Keys, oidctest.Fault{Body: `{"keys":[]}`, Header: http.Header{"Content-Type": {"application/jwk-set+json"}}})
 	if _, err := keySet(idp).VerifySignature(t.Context(), sign(t, idp, nil, nil)); !errors.Is(err, oidc.ErrRefused) {

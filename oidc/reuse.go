@@ -17,7 +17,8 @@ const (
 )
 
 // Reuse returns a source that hands out one token of src again until it has less
-// than minRemaining left, by its own exp claim and the local clock. It is for
+// than minRemaining left, by its own exp claim and the local clock, or until a
+// server refused it, which an exchange tells by [Invalidator]. It is for
 // several exchanges that may share one token; a single [Source] needs no cache,
 // because what comes out of an exchange is cached.
 //
@@ -134,6 +135,25 @@ func (r *reuse) keep(s *slot, t *Token) {
 	r.mu.Lock()
 	s.token = t
 	r.mu.Unlock()
+}
+
+// Invalidate implements Invalidator. The inner source may hold the token too.
+func (r *reuse) Invalidate(refused *Token) {
+	if refused == nil {
+		return
+	}
+	r.drop(refused.Raw())
+	invalidate(r.src, refused)
+}
+
+func (r *reuse) drop(raw string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.slots {
+		if s.token != nil && s.token.Raw() == raw {
+			s.token = nil
+		}
+	}
 }
 
 // Mints implements Minter.

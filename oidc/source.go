@@ -14,9 +14,9 @@ import (
 // at all. A nil error comes with a non-nil token. A Source is safe for
 // concurrent use.
 //
-// A source may say more about itself by two optional interfaces: [Minter], and
-// fmt.Stringer, whose text names it in errors ("token file /var/run/token") and
-// holds no secret.
+// A source may say and do more by three optional interfaces: [Minter];
+// [Invalidator]; and fmt.Stringer, whose text names it in errors ("token file
+// /var/run/token") and holds no secret.
 type Source interface {
 	Token(ctx context.Context, audience string) (*Token, error)
 }
@@ -30,13 +30,31 @@ func (f SourceFunc) Token(ctx context.Context, audience string) (*Token, error) 
 }
 
 // Minter is implemented by a [Source] that knows whether it mints: whether the
-// next call brings a new token even if the last one is still good. An identity
-// provider may let a token be used once only (RFC 7523, section 3, jti), so that
-// whoever repeats a request asks a minting source again and sends the token of
-// another source again only where that is safe. A source that is not a Minter
-// counts as minting.
+// next call brings a new token even if the last one is still good. An
+// authorization server may take a token once only (RFC 7523, section 3, jti), and
+// an exchange asks its source again before each attempt: a repeated request
+// carries a new token of a source that mints, and the same token again of one
+// that does not. If the server refuses that one, the exchange tries again only
+// when the source has another by then. A source that is not a Minter counts as
+// minting.
 type Minter interface {
 	Mints() bool
+}
+
+// Invalidator is implemented by a [Source] that hands out a token more than once,
+// as that of [Reuse] does. Invalidate says that a server has refused the token:
+// the source drops it if it still holds it, whatever its exp, so that the next
+// call asks for another. A token that the source does not hold, or nil, changes
+// nothing, so that many callers may complain about one token. Invalidate does not
+// block, and is safe for concurrent use.
+type Invalidator interface {
+	Invalidate(refused *Token)
+}
+
+func invalidate(s Source, refused *Token) {
+	if i, ok := s.(Invalidator); ok {
+		i.Invalidate(refused)
+	}
 }
 
 func mints(s Source) bool {

@@ -272,3 +272,61 @@ func TestReuse_boundedAndIdempotent(t *testing.T) {
 		t.Error("a longer margin does not count, or nests")
 	}
 }
+
+func TestReuse_invalidate(t *testing.T) {
+	newSource := func() (*fakeSource, oidc.Source) {
+		inner := &fakeSource{}
+		inner.do = func(_ context.Context, audience string) (*oidc.Token, error) {
+			return unsigned(t, fmt.Sprint(audience, inner.calls.Load()), time.Hour), nil
+		}
+		return inner, oidc.Reuse(inner, time.Minute)
+	}
+	for name, wrap := range map[string]func(oidc.Source) oidc.Source{
+		"reuse":                      func(s oidc.Source) oidc.Source { return s },
+		"first of reuse":             func(s oidc.Source) oidc.Source { return oidc.First(oidc.SourceFunc(always(nil, missing("x"))), s) },
+		"reuse of a first of reuse":  func(s oidc.Source) oidc.Source { return oidc.Reuse(oidc.First(s), 0) },
+		"first of a first of reuse":  func(s oidc.Source) oidc.Source { return oidc.First(oidc.First(s)) },
+		"reuse of a longer reuse":    func(s oidc.Source) oidc.Source { return oidc.Reuse(s, 2*time.Minute) },
+		"first that has not decided": func(s oidc.Source) oidc.Source { return oidc.First(s, oidc.SourceFunc(nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner, src := newSource()
+			src = wrap(src)
+			token := func(audience string) *oidc.Token {
+				t.Helper()
+				got, err := src.Token(t.Context(), audience)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return got
+			}
+			refuse := src.(oidc.Invalidator).Invalidate
+			refuse(nil)
+			refuse(unsigned(t, "a1", time.Hour)) // nothing is held
+			one, other := token("a"), token("b")
+			refuse(nil)
+			refuse(new(oidc.Token))
+			refuse(unsigned(t, "somebody else's", time.Hour))
+			if token("a") != one || token("b") != other || inner.calls.Load() != 2 {
+				t.Error("a token was dropped that nobody refused")
+			}
+			copied, err := oidc.ParseToken(one.Raw()) // the same token, read again
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 { // of many callers who were refused
+				refuse(copied)
+				if got := token("a"); got.Raw() == one.Raw() {
+					t.Error("a refused token is handed out again")
+				}
+			}
+			if token("b") != other || inner.calls.Load() != 3 {
+				t.Errorf("%d calls, want 3: two, and one after the refusal", inner.calls.Load())
+			}
+		})
+	}
+	// A source that keeps nothing has nothing to drop.
+	for _, src := range []oidc.Source{oidc.First(), oidc.First(oidc.Env("X")), oidc.Reuse(nil, 0), oidc.Reuse(oidc.Env("X"), 0)} {
+		src.(oidc.Invalidator).Invalidate(unsigned(t, "a", time.Hour))
+	}
+}

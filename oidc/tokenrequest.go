@@ -91,11 +91,12 @@ func (r *tokenRequest) try(ctx context.Context, prove func(url.Values, http.Head
 		return nil, errors.New("oidc: token request: the endpoint is not a URL")
 	}
 	req.Header = h
-	res, err := send(r.client, req, opToken, maxTokenAnswer)
+	secrets = append(secrets, r.secretsIn(form, h)...)
+	res, err := send(r.client, req, opToken, maxTokenAnswer, secrets...)
 	if err != nil {
 		return nil, err
 	}
-	return readTokenAnswer(res, r.endpoint, append(secrets, r.secretsIn(form, h)...))
+	return readTokenAnswer(res, r.endpoint, secrets)
 }
 
 const opToken = "token request"

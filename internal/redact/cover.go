@@ -195,8 +195,8 @@ func unescape(s []byte) (byte, int) {
 		return number(s, 1, 3, 16, 3)
 	case '\\':
 		switch {
-		case len(s) > 1 && s[1] == '\\':
-			return '\\', 2
+		case len(s) > 1 && strings.IndexByte(`\"'/`, s[1]) >= 0:
+			return s[1], 2
 		case len(s) > 1 && strings.IndexByte("nrt", s[1]) >= 0:
 			return ' ', 2
 		case len(s) > 1 && s[1] == 'u':

@@ -64,6 +64,16 @@ func TestText_echo(t *testing.T) {
 	}
 }
 
+// TestText_quoted: a secret too short to be known by its letters and digits.
+func TestText_quoted(t *testing.T) {
+	const secret = `a"b'c/d\e`
+	for _, echo := range []string{fmt.Sprintf("%q", secret), `a\"b\'c\/d\\e`, fmt.Sprintf("%q", fmt.Sprintf("%q", secret))} {
+		if got := redact.Text("the value "+echo, secret); !strings.Contains(got, redact.Mark) || strings.Contains(got, "b'c") {
+			t.Errorf("%s: got %q", echo, got)
+		}
+	}
+}
+
 func TestText_keepsWords(t *testing.T) {
 	for _, in := range []string{
 		"Failed to process token: TOKEN_INVALID (Ensure a valid federation policy has been configured).",

@@ -3,6 +3,10 @@ package redact_test
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"net/url"
 	"strings"
 	"testing"
@@ -103,6 +107,80 @@ func TestText_shape(t *testing.T) {
 	got := redact.Text(strings.Repeat("ä", redact.MaxText))
 	if len(got) > redact.MaxText+len("…") || !utf8.ValidString(got) || !strings.HasSuffix(got, "ä…") {
 		t.Errorf("long text: %d bytes, valid %v", len(got), utf8.ValidString(got))
+	}
+}
+
+func TestText_longText(t *testing.T) {
+	for name, piece := range map[string]string{
+		"secrets":   secret,
+		"words":     "wrong ",
+		"one byte":  "a",
+		"escapes":   "%2525",
+		"JWTs":      "eyJhbGciOiJSUzI1NiJ9.",
+		"no UTF-8":  "\x80",
+		"controls":  "\x00",
+		"wide":      "ä",
+		"password=": "password=",
+	} {
+		long := strings.Repeat(piece, 5<<20/len(piece))
+		head := long[:redact.MaxRead-redact.MaxRead%len(piece)]
+		cost := func(s string) float64 { return testing.AllocsPerRun(1, func() { redact.Text(s, secret) }) }
+		if short, whole := cost(head), cost(long); whole > short+100 {
+			t.Errorf("%s: %v allocations, and %v for the part that is read", name, whole, short)
+		}
+		if got := redact.Text(long, secret); len(got) > redact.MaxText+len("…") || overlaps(got, secret) {
+			t.Errorf("%s: got %d bytes: %.100q", name, len(got), got)
+		}
+		for _, secrets := range [][]string{nil, {secret}} {
+			if !redact.Finds(long, secrets...) {
+				t.Errorf("%s: Finds finds nothing, with %d secrets", name, len(secrets))
+			}
+		}
+		if n := testing.AllocsPerRun(1, func() { redact.Finds(long, secret) }); n > 0 {
+			t.Errorf("%s: Finds makes %v allocations", name, n)
+		}
+	}
+	// The bound itself is read, and nothing after it is shown.
+	words := strings.Repeat("wrong ", redact.MaxRead)
+	if redact.Finds(words[:redact.MaxRead], secret) || !redact.Finds(words[:redact.MaxRead-len(secret)]+secret, secret) {
+		t.Error("a text of the longest length is not read")
+	}
+	if got := redact.Text(strings.Repeat(" ", redact.MaxRead)+"wrong", secret); got != "" {
+		t.Errorf("got %q from beyond what is read", got)
+	}
+}
+
+func TestError(t *testing.T) {
+	if redact.Error(nil, secret) != nil {
+		t.Error("no error becomes one")
+	}
+	path := &fs.PathError{Op: "read", Path: "x", Err: io.ErrUnexpectedEOF}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string // empty for the error itself
+	}{
+		{"harmless", fmt.Errorf("wrong: %w", path), ""},
+		{"a secret", fmt.Errorf("wrong %s: %w", secret, path), "wrong [redacted]: read x: unexpected EOF"},
+		{"long", fmt.Errorf("%s: %w", strings.Repeat("wrong ", 1<<20), path), redact.Text(strings.Repeat("wrong ", 1000))},
+	} {
+		got := redact.Error(tt.err, secret)
+		var cause *fs.PathError
+		switch {
+		case tt.want == "" && any(got) != any(tt.err): // the very same
+			t.Errorf("%s: got another error", tt.name)
+		case tt.want != "" && got.Error() != tt.want:
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		case !errors.Is(got, io.ErrUnexpectedEOF) || errors.Is(got, io.EOF):
+			t.Errorf("%s: it is something else", tt.name)
+		case errors.As(got, &cause) != (tt.want == ""):
+			t.Errorf("%s: it hands out %v", tt.name, cause)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x"} {
+			if text := fmt.Sprintf(verb, got); overlaps(text, secret) || tt.want != "" && len(text) > 4*redact.MaxText {
+				t.Errorf("%s: %s shows %.300s", tt.name, verb, text)
+			}
+		}
 	}
 }
 
