@@ -79,19 +79,19 @@ type Config struct {
 	Policy Mapper
 
 	// Strict refuses a returned token that cannot be checked, because it is
-	// opaque or names no identity. Optional; the default takes it and says "unknown" in
-	// the event. What contradicts the request is refused either way.
+	// opaque or names no identity. Optional; the default takes it and says
+	// "unknown" in the event. What contradicts the request is refused either way.
 	Strict bool
 
 	// HTTPClient sends every request, the first and the hundredth alike. It is
 	// copied, without its cookie jar, and follows no redirects. Optional; the
-	// default is a client with http.DefaultTransport. An attempt ends after 8 seconds
-	// whatever the client's own timeout.
+	// default is a client with http.DefaultTransport. An attempt ends after 8
+	// seconds whatever the client's own timeout.
 	HTTPClient *http.Client
 
 	// OnExchange is told of each attempt and its outcome, in the goroutine that
-	// made it. Optional. It must be safe for concurrent use and should
-	// return soon.
+	// made it. Optional. It must be safe for concurrent use and should return
+	// soon.
 	OnExchange func(context.Context, Event)
 }
 
