@@ -75,8 +75,8 @@ var rooms = map[string][]string{
 	"claims/graph":      {"claims"},
 
 	// A test kit may import the package that it tests, what that may import, and
-	// trust. exchangetest verifies and signs tokens as oidctest does, by the library
-	// that oidc links anyway.
+	// trust. exchangetest verifies and signs tokens by the library that oidc links
+	// anyway.
 	"oidc/oidctest":         {"oidc", "exchange/trust", "claims", oauth2, goOIDC, goJOSE},
 	"exchange/exchangetest": {"exchange", "exchange/trust", "oidc", "claims", oauth2, goJOSE},
 	"cache/storetest":       {"cache", oauth2},

@@ -1,10 +1,9 @@
 // Package brickfed only documents the module; the rooms below it do the work.
 //
 // brickfed turns an identity provider's OIDC token into a short-lived
-// Databricks token, decides from the token's claims what its holder may become,
-// keeps that token fresh, and plugs into the Databricks Go SDK: no long-lived
-// secret, no token that dies in the middle of a training job, no failure
-// without its cause.
+// Databricks token, keeps that token fresh, and plugs into the Databricks Go SDK:
+// no long-lived secret, no token that dies in the middle of a training job, no
+// failure without its cause.
 //
 //	w, err := sdkclient.Workspace(&databricks.Config{Host: host}, sdkauth.Strategy{
 //		ClientID: "3f0c2a1e-1111-4000-8000-000000000001", // the service principal's application ID
@@ -22,8 +21,7 @@
 //   - [github.com/brickfed/brickfed/exchange] exchanges it for a Databricks token
 //     (RFC 8693) and puts that on requests.
 //   - [github.com/brickfed/brickfed/cache] keeps a token fresh for many callers.
-//   - [github.com/brickfed/brickfed/claims] says what a token says, and what its
-//     holder may become.
+//   - [github.com/brickfed/brickfed/claims] reads what a token says, strictly.
 //   - [github.com/brickfed/brickfed/exchange/trust] checks federation policies
 //     offline: which policy takes this token, and if none, why.
 //   - [github.com/brickfed/brickfed/exchange/sdkauth] and

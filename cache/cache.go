@@ -60,8 +60,7 @@ type Options struct {
 	DisableAsync bool
 
 	// MaxKeys bounds the number of keys that a Keyed holds. Optional; the default
-	// is 100,000. Each key takes about 650 bytes beside its text and that of its
-	// token. See [Keyed] for what happens at the bound. A Cache ignores it.
+	// is 100,000. See [Keyed] for what happens at the bound. A Cache ignores it.
 	MaxKeys int
 
 	// OnEvent is told what happens. Optional. It is called from the goroutine in

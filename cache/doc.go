@@ -70,8 +70,8 @@
 // # Cost
 //
 // Nothing runs while nobody asks: no goroutine, no timer. [Cache.KeepWarm] is
-// the one exception, on request. There are about 1.7 exchanges per lifetime of a
-// token that is in steady use.
+// the one exception, on request. A token that is in steady use takes less than
+// two exchanges per lifetime.
 //
 // # Secrets
 //

@@ -40,3 +40,10 @@ func (k *Keyed[K]) TokenAfterEviction(ctx context.Context, key K, src Source) (o
 
 // SetWall replaces the wall clock of c, which must not be in use yet.
 func (c *Cache) SetWall(wall func() time.Time) { c.slot.env.wall = wall }
+
+// WithLock runs f while the lock of the slow path is held.
+func (c *Cache) WithLock(f func()) {
+	c.slot.mu.Lock()
+	defer c.slot.mu.Unlock()
+	f()
+}

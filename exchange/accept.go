@@ -164,8 +164,13 @@ func (t *try) lives(token *oidc.Token, r tokenResponse, a answer) (lives []time.
 	if err == nil && there {
 		lives = append(lives, token.Expiry().Sub(iat))
 	}
-	if left := t.byClock(token, a); left > 0 || len(lives) == 0 {
+	_, known := t.clock.Best(a.sent)
+	left, ours := t.byClock(token, a), token.Expiry().Sub(a.sent)
+	switch {
+	case left > 0, len(lives) == 0, known && ours <= 0: // dead by both clocks is dead
 		lives = append(lives, left)
+	case ours > 0:
+		lives = append(lives, ours)
 	}
 	return lives
 }

@@ -157,6 +157,7 @@ func TestAccept_expiry(t *testing.T) {
 		{"ended when it was issued", hour, at{"exp": 0, "iat": 0}, at{"exp": hour}, 0, true, 0},
 		{"ended before it was issued", hour, at{"exp": -hour, "iat": 0}, nil, 0, true, 0},
 		{"ended by every clock", 0, at{"exp": -hour}, nil, 0, true, 0},
+		{"dead by both clocks, whatever its iat and expires_in", hour, at{"exp": -hour, "iat": -2 * hour}, nil, 0, true, 0},
 		{"iat against a wrong date", 0, at{"exp": hour, "iat": 0}, nil, -2 * hour, true, hour},
 	}
 	for _, tt := range tests {

@@ -82,13 +82,24 @@ func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
 	}
 	t.event.RequestID = requestID(a.header, t.question.secrets()...)
 	response, failure := parseAnswer(t.question, a)
-	if failure == nil || failure.Code != "" { // else a proxy may have answered, by its own clock
+	if t.tells(a, failure) {
 		t.clock.Observe(a.header, a.sent, a.received)
 	}
 	if failure != nil {
 		return nil, t.misplaced(p, failure)
 	}
 	return t.accept(response, a)
+}
+
+// tells reports whether the answer's Date is worth a look. What is not the token
+// endpoint's own answer may be a proxy's, by its own clock. And a Date that has
+// the subject token ended long ago, in an answer that accepts it, is wrong.
+func (t *try) tells(a answer, failure *Error) bool {
+	if failure != nil {
+		return failure.Code != ""
+	}
+	end := t.question.subject.Expiry()
+	return end.IsZero() || dateOf(a).Sub(end) <= expiryLeeway
 }
 
 // misplaced makes the next attempt ask for the endpoint again if nothing of

@@ -95,8 +95,8 @@ type Config struct {
 	OnExchange func(context.Context, Event)
 }
 
-// check returns the endpoints that can be known without the network and every
-// problem that the user can fix, at once.
+// check returns the origin of Host and every problem that the user can fix, at
+// once.
 func (c *Config) check() (origin *url.URL, err error) {
 	var problems []error
 	problem := func(name, format string, args ...any) {

@@ -16,7 +16,8 @@ import (
 // itself issued, as Databricks Apps hand it to an app. Nothing falls back to it
 // by itself.
 type Direct struct {
-	// Subject supplies the token. Required.
+	// Subject supplies the token. Required. It must not keep tokens itself, as
+	// oidc.Reuse does: a token that an API refuses would come back.
 	Subject oidc.Source
 	// Audience is what the source is asked for. Optional. Azure Databricks takes
 	// Entra ID tokens for the application

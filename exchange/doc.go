@@ -52,8 +52,9 @@
 //
 // # Network
 //
-// One POST per exchange, and one GET of the host's metadata on first use and once
-// a day. The same HTTP client sends all of them, https only (loopback excepted).
-// Redirects are not followed, and a token goes to the host's own origin only.
-// Answers are bounded at 64 KiB.
+// One POST per attempt, and one GET of the host's metadata on first use and once a
+// day, or sooner if that failed or the endpoint is gone. The same HTTP client
+// sends all of them, https only (loopback excepted). Redirects are not followed.
+// A token goes to the host's own origin only; a unified host may name another one
+// in Databricks' domains. Answers are bounded at 64 KiB.
 package exchange

@@ -52,15 +52,18 @@ func New(cfg Config) (*Exchanger, error) {
 // Token gets a token from the configured Subject, decides by the policy or the
 // configuration what its holder may become, and exchanges it. It makes up to
 // three attempts, of at most 8 seconds each, as long as the failure is one that
-// may pass. Every error is an [*Error].
+// may pass, and one more if the subject token was refused and its source has
+// another one by then. Every error is an [*Error].
 //
 // Most programs want a cache around it: Token posts on every call.
 func (x *Exchanger) Token(ctx context.Context) (*oauth2.Token, error) {
 	return x.run(ctx, maxAttempts, x.own)
 }
 
-// TokenOnce is [Exchanger.Token] with one attempt. A cache calls it while it
-// still holds a usable token: then nobody waits, and the next flight comes soon.
+// TokenOnce is [Exchanger.Token] with one attempt, and one more if the subject
+// token was refused and its source has another one by then. A cache calls it
+// while it still holds a usable token: then nobody waits, and the next flight
+// comes soon.
 func (x *Exchanger) TokenOnce(ctx context.Context) (*oauth2.Token, error) {
 	return x.run(ctx, 1, x.own)
 }
@@ -133,7 +136,12 @@ func (x *Exchanger) decide(ctx context.Context, subject *oidc.Token) (claims.Gra
 		if ctx.Err() != nil || passes(err) {
 			kind = KindUnavailable // whatever the policy had to ask
 		}
-		return grant, &Error{Op: "map claims", Kind: kind, Err: err, Issuer: c.Issuer(), Subject: c.Subject()}
+		failure := &Error{Op: "map claims", Kind: kind, Err: err, Issuer: c.Issuer(), Subject: c.Subject()}
+		var r interface{ RetryAfter() time.Duration }
+		if kind == KindUnavailable && errors.As(err, &r) {
+			failure.Wait = min(max(r.RetryAfter(), 0), maxWait)
+		}
+		return grant, failure
 	}
 	return grant, x.within(grant.Target)
 }

@@ -70,6 +70,24 @@ func TestExchanger_Token_oneWrongDate(t *testing.T) {
 	}
 }
 
+// A front end whose clock is wrong in every answer cannot lock out good tokens:
+// what it accepts disproves its date.
+func TestExchanger_Token_alwaysWrongDate(t *testing.T) {
+	const good = `{"access_token":"opaque","token_type":"Bearer","expires_in":600}`
+	bubble(t, func(t *testing.T, w *world) {
+		answer := dated(2*time.Hour, http.StatusOK, good)
+		answer.Times = -1
+		w.dbx.Fail(exchangetest.Token, answer)
+		x := w.exchanger()
+		for n := range 12 {
+			if _, err := x.Token(t.Context()); err != nil {
+				t.Errorf("call %d: %v", n, err)
+			}
+			time.Sleep(20 * time.Minute)
+		}
+	})
+}
+
 // A unified host whose token endpoint shows a page for once, while its metadata
 // is away too, is not taken for a workspace.
 func TestExchanger_metadataKeepsWhatItKnows(t *testing.T) {
@@ -205,6 +223,28 @@ func TestTransport_slowRefusal(t *testing.T) {
 		}
 	})
 }
+
+// A body that panics is the transport's fault and does not end the process, and a
+// closed one gives nothing more.
+func TestRefusal_oddBodies(t *testing.T) {
+	resp := &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(panicking{})}
+	if _, refused := exchange.Refusal(resp); refused {
+		t.Error("refused by a body that cannot be read")
+	}
+	if _, err := io.ReadAll(resp.Body); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("reading on: %v", err)
+	}
+	resp.Body = io.NopCloser(strings.NewReader("no"))
+	_, _ = exchange.Refusal(resp)
+	_ = resp.Body.Close()
+	if n, err := resp.Body.Read(make([]byte, 8)); n != 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
+		t.Errorf("reading after Close: %d bytes, %v", n, err)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("a secret") }
 
 // A caller who closes such a body gets rid of the goroutine that reads it: else
 // the bubble would not end.

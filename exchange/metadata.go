@@ -86,6 +86,7 @@ func (l *locator) expire(p *place) {
 	}
 	due := *p
 	due.until = time.Now()
+	due.failures = max(p.failures-1, 0) // only asking at the right time counts
 	l.known.CompareAndSwap(p, &due)
 }
 

@@ -2,10 +2,12 @@ package exchange
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -70,12 +72,9 @@ func peek(resp *http.Response) []byte {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil
 	}
-	p := &peeked{body: resp.Body, read: make(chan struct{})}
+	p := &peeked{body: resp.Body, read: make(chan struct{}), closed: make(chan struct{})}
 	resp.Body = p
-	go func() {
-		defer close(p.read)
-		p.head, p.err = io.ReadAll(io.LimitReader(p.body, refusalLimit))
-	}()
+	go p.readAhead()
 	timer := time.NewTimer(refusalTime)
 	defer timer.Stop()
 	select {
@@ -88,20 +87,43 @@ func peek(resp *http.Response) []byte {
 	return nil
 }
 
-// peeked is a body of which the head was read ahead. The goroutine that reads it
-// ends with the head, with the body, or when that is closed.
+// peeked is a body of which the head was read ahead. Reading goes on where that
+// ended. A body that is slow is closed while its head is being read, which the
+// bodies of net/http allow, and those of other transports must.
 type peeked struct {
 	body io.ReadCloser
 	read chan struct{} // closed when the next two are final
 	head []byte
 	err  error // that ended the head, other than io.EOF
 
-	rest io.Reader // made by the first Read
+	once   sync.Once
+	closed chan struct{}
+	rest   io.Reader // made by the first Read
+}
+
+// readAhead ends with the head, with the body, or when that is closed.
+func (p *peeked) readAhead() {
+	defer close(p.read)
+	defer func() {
+		if v := recover(); v != nil { // in a goroutine of ours it would end the process
+			p.err = fmt.Errorf("reading the body panicked with a value of type %T", v)
+		}
+	}()
+	p.head, p.err = io.ReadAll(io.LimitReader(p.body, refusalLimit))
 }
 
 func (p *peeked) Read(b []byte) (int, error) {
+	select {
+	case <-p.closed:
+		return 0, http.ErrBodyReadAfterClose
+	default:
+	}
 	if p.rest == nil {
-		<-p.read
+		select {
+		case <-p.read:
+		case <-p.closed:
+			return 0, http.ErrBodyReadAfterClose
+		}
 		p.rest = p.body
 		if p.err != nil {
 			p.rest = failing{p.err}
@@ -111,7 +133,10 @@ func (p *peeked) Read(b []byte) (int, error) {
 	return p.rest.Read(b)
 }
 
-func (p *peeked) Close() error { return p.body.Close() }
+func (p *peeked) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return p.body.Close()
+}
 
 // failing repeats the error that ended a body.
 type failing struct{ err error }

@@ -70,10 +70,16 @@ func TestSecrecy(t *testing.T) {
 }
 
 // echoes are bodies in which a server sends tokens back.
-func echoes(tokens ...string) (bodies []string) {
-	for _, token := range tokens {
-		signature := token[strings.LastIndex(token, ".")+1:]
-		for _, form := range []string{token, signature, url.QueryEscape(token), strings.ToUpper(token), "x" + token + "x", token[5:], token[:len(token)/2] + "\n" + token[len(token)/2:]} {
+// The token that was sent is known and found in any form; another one, which was
+// returned earlier, by its shape.
+func echoes(sent, returned string) (bodies []string) {
+	for _, token := range []string{sent, returned} {
+		forms := []string{token, url.QueryEscape(token), "x " + token + " x"}
+		if token == sent {
+			signature := token[strings.LastIndex(token, ".")+1:]
+			forms = append(forms, signature, strings.ToUpper(token), "x"+token+"x", token[5:], token[:len(token)/2]+"\n"+token[len(token)/2:])
+		}
+		for _, form := range forms {
 			quoted, _ := json.Marshal(form) // a string always marshals
 			q := string(quoted)
 			bodies = append(bodies,

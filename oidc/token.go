@@ -33,8 +33,8 @@ type Token struct {
 	expiry time.Time
 }
 
-// ErrMalformed is returned, wrapped, by [ParseToken] for a text that is not a
-// JSON Web Token in compact form.
+// ErrMalformed is returned, wrapped, for a text that is not a JSON Web Token in
+// compact form, by [ParseToken] and [KeySet.VerifySignature].
 var ErrMalformed = errors.New("malformed token")
 
 // ParseToken reads a JSON Web Token in JWS compact form: three base64url parts

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/databricks/databricks-sdk-go/config"
 	"github.com/databricks/databricks-sdk-go/httpclient"
@@ -449,6 +450,18 @@ func TestAccountWide(t *testing.T) {
 	if form := w.tokenRequests()[0].Form; form.Has("client_id") {
 		t.Errorf("client_id %q", form.Get("client_id"))
 	}
+}
+
+// A source that keeps its tokens learns that one was refused, though it is wrapped
+// for the audience that the SDK learned.
+func TestSourceKeepsTokens(t *testing.T) {
+	w := newWorld(t)
+	client := w.client(w.config(), sdkauth.Strategy{Subject: oidc.Reuse(w.source(), time.Minute), ClientID: job})
+	w.dbx.Fail(exchangetest.Token, exchangetest.Recorded()["no policy"])
+	if _, err := me(t.Context(), client); err != nil {
+		t.Errorf("a new token was not tried: %v", err)
+	}
+	w.counts(map[exchangetest.Endpoint]int{exchangetest.Token: 2})
 }
 
 func TestSourceSpeaksForItself(t *testing.T) {

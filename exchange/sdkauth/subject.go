@@ -15,7 +15,10 @@ type wishing struct {
 	audience string
 }
 
-var _ oidc.Minter = wishing{}
+var (
+	_ oidc.Minter      = wishing{}
+	_ oidc.Invalidator = wishing{}
+)
 
 func (w wishing) Token(ctx context.Context, _ string) (*oidc.Token, error) {
 	return w.source.Token(ctx, w.audience)
@@ -25,6 +28,13 @@ func (w wishing) Token(ctx context.Context, _ string) (*oidc.Token, error) {
 func (w wishing) Mints() bool {
 	m, ok := w.source.(oidc.Minter)
 	return !ok || m.Mints()
+}
+
+// Invalidate tells the source of a refused token, if it wants to know.
+func (w wishing) Invalidate(refused *oidc.Token) {
+	if keeper, ok := w.source.(oidc.Invalidator); ok {
+		keeper.Invalidate(refused)
+	}
 }
 
 // String names the source.

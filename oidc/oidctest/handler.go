@@ -94,6 +94,7 @@ func (s *Server) record(e Endpoint, r *http.Request) *Request {
 		s.requests = slices.Delete(s.requests, 0, 1)
 	}
 	s.requests = append(s.requests, entry)
+	s.counts[entry.Endpoint]++
 	return entry
 }
 

@@ -95,7 +95,8 @@ type Server struct {
 	clients  []Client
 	drift    time.Duration
 	faults   map[Endpoint][]*Fault
-	requests []*Request
+	requests []*Request       // the last of them
+	counts   map[Endpoint]int // of all
 }
 
 // New starts a provider. Close it when it is not needed any more.
@@ -123,6 +124,7 @@ func New(cfg Config) (*Server, error) {
 		signing: k,
 		clients: slices.Clone(cfg.Clients),
 		faults:  make(map[Endpoint][]*Fault),
+		counts:  make(map[Endpoint]int),
 	}
 	if err := s.listen(); err != nil {
 		return nil, err
@@ -269,11 +271,7 @@ func (s *Server) Requests() []Request {
 
 // Count returns how many requests an endpoint got so far.
 func (s *Server) Count(e Endpoint) int {
-	n := 0
-	for _, r := range s.Requests() {
-		if r.Endpoint == e {
-			n++
-		}
-	}
-	return n
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[e]
 }
