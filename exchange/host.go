@@ -59,7 +59,8 @@ func isHostname(host string) bool {
 			return false
 		}
 	}
-	return host != "" && host != "."
+	name := strings.TrimSuffix(host, ".") // of the root
+	return name != "" && !strings.Contains("."+name+".", "..")
 }
 
 // isAccountHost tells an account console by its name: accounts.… or, for

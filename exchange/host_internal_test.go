@@ -46,6 +46,10 @@ func TestParseHost_refused(t *testing.T) {
 		{"fragment", "https://h.databricks.com#x", "fragment"},
 		{"no host", "https://", "absolute"},
 		{"another script", "https://dbс.databricks.com", "host name"}, // a Cyrillic letter
+		{"dots", "..", "host name"},
+		{"empty label", "h..databricks.com", "host name"},
+		{"two trailing dots", "h.databricks.com..", "host name"},
+		{"leading dot", ".databricks.com", "host name"},
 		{"space", "h databricks.com", "not a URL"},
 		{"newline", "h.databricks.com\n", "not a URL"},
 		{"percent", "https://h%2edatabricks.com", ""},
