@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -37,6 +38,8 @@ func ParseURL(raw string) (*url.URL, error) {
 	switch {
 	case u.Scheme == "" || u.Host == "" || u.Hostname() == "":
 		return nil, errors.New("not an absolute URL such as https://host")
+	case !isHost(u.Hostname()):
+		return nil, errors.New("a URL whose host is not a host name")
 	case u.User != nil:
 		return nil, errors.New("a URL with user information")
 	case u.Fragment != "" || strings.Contains(raw, "#"):
@@ -47,6 +50,17 @@ func ParseURL(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("a URL with scheme %q; use https", u.Scheme)
 	}
 	return u, nil
+}
+
+// isHost takes names without empty labels and addresses without a zone. Anything
+// else has no origin that could be compared.
+func isHost(host string) bool {
+	if strings.Contains(host, ":") {
+		addr, err := netip.ParseAddr(host)
+		return err == nil && addr.Zone() == ""
+	}
+	name := strings.TrimSuffix(host, ".") // of the root
+	return name != "" && !strings.Contains("."+name+".", "..")
 }
 
 // IsLoopback reports whether a host name is this machine by definition:

@@ -99,7 +99,7 @@ func TestParseURL(t *testing.T) {
 }
 
 func FuzzParseURL(f *testing.F) {
-	for _, seed := range []string{"https://idp.example/x?y", "http://localhost", "http://[::1%25eth0]/", "https://a@b", "https://a/#b", "HTTP://LOCALHOST"} {
+	for _, seed := range []string{"https://idp.example/x?y", "http://localhost", "http://[::1%25eth0]/", "https://a@b", "https://a/#b", "HTTP://LOCALHOST", "https://8A::", "https://..", "https://[::1%25eth0]", "https://a..b"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
