@@ -1,7 +1,6 @@
 package claims
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,29 +20,6 @@ type Claims struct {
 	// Format method cannot be called: in a copy, or inside another struct.
 	members func() map[string]any
 }
-
-// ErrMalformed is the [Error] kind of a payload, name or value that is not what
-// RFC 7519, RFC 8259 or RFC 6901 ask for.
-var ErrMalformed = errors.New("malformed")
-
-// Error says why a payload or a claim in it cannot be used. It never carries a
-// claim's value.
-type Error struct {
-	Kind   error  // ErrMalformed. errors.Is finds it.
-	Claim  string // the claim's name or pointer; empty for the payload as a whole
-	Reason string
-}
-
-// Error implements error.
-func (e *Error) Error() string {
-	if e.Claim == "" {
-		return fmt.Sprintf("claims: %v: %s", e.Kind, e.Reason)
-	}
-	return fmt.Sprintf("claims: %v claim %.64q: %s", e.Kind, e.Claim, e.Reason)
-}
-
-// Unwrap returns the kind.
-func (e *Error) Unwrap() error { return e.Kind }
 
 // Issuer returns the iss claim, or the empty string if there is none or it is
 // not a string.
@@ -140,6 +116,11 @@ func (c *Claims) lookup(path string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.walk(path, names)
+}
+
+// walk follows the names of a pointer.
+func (c *Claims) walk(path string, names []string) (any, error) {
 	var v any = c.object()
 	for i, name := range names {
 		object, isObject := v.(map[string]any)

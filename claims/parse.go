@@ -32,10 +32,30 @@ func Parse(payload []byte) (*Claims, error) {
 	if len(payload) > maxPayload {
 		return nil, malformed("", "it has %d bytes; the limit is %d", len(payload), maxPayload)
 	}
-	if !utf8.Valid(payload) {
+	members, err := parseObject(payload, maxValues)
+	if err != nil {
+		return nil, err
+	}
+	for name := range members {
+		for _, r := range registered {
+			if name != r && strings.EqualFold(name, r) {
+				return nil, malformed(name, "the name differs from %q only by case", r)
+			}
+		}
+	}
+	return newClaims(members), nil
+}
+
+func newClaims(members map[string]any) *Claims {
+	return &Claims{members: func() map[string]any { return members }}
+}
+
+// parseObject decodes one object of at most so many values and nothing else.
+func parseObject(data []byte, values int) (map[string]any, error) {
+	if !utf8.Valid(data) {
 		return nil, malformed("", "it is not valid UTF-8")
 	}
-	p := parser{data: string(payload)}
+	p := parser{data: string(data), most: values}
 	p.space()
 	if p.peek() != '{' {
 		return nil, malformed("", "it is not a JSON object")
@@ -48,15 +68,7 @@ func Parse(payload []byte) (*Claims, error) {
 	if p.pos != len(p.data) {
 		return nil, malformed("", "something follows the object at byte %d", p.pos)
 	}
-	members := v.(map[string]any)
-	for name := range members {
-		for _, r := range registered {
-			if name != r && strings.EqualFold(name, r) {
-				return nil, malformed(name, "the name differs from %q only by case", r)
-			}
-		}
-	}
-	return &Claims{members: func() map[string]any { return members }}, nil
+	return v.(map[string]any), nil
 }
 
 // parser walks one document. It is our own because encoding/json keeps the last
@@ -65,11 +77,12 @@ type parser struct {
 	data   string
 	pos    int
 	values int
+	most   int // values
 }
 
 func (p *parser) value(depth int) (any, error) {
-	if p.values++; p.values > maxValues {
-		return nil, malformed("", "it has more than %d values", maxValues)
+	if p.values++; p.values > p.most {
+		return nil, malformed("", "it has more than %d values", p.most)
 	}
 	switch c := p.peek(); {
 	case c == '{' || c == '[':

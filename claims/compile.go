@@ -1,0 +1,403 @@
+package claims
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Bounds of one policy.
+const (
+	maxPolicy       = 1 << 20 // bytes
+	maxPolicyValues = 200_000
+	maxIssuers      = 100
+	maxRules        = 1000
+	maxGroups       = 5000 // as many as a Databricks account has
+	maxTests        = 10_000
+)
+
+// issuer is the compiled form of [Issuer].
+type issuer struct {
+	path    string
+	name    string
+	claims  []claim // all that the rules read
+	require []matcher
+	allow   []*glob
+	deny    []*rule
+	grant   []*rule
+	byName  map[string]*rule
+	other   *rule // the default
+}
+
+// claim is one that rules read, and how.
+type claim struct {
+	path     string   // as written
+	names    []string // of a pointer with several steps
+	top      string   // the top-level name otherwise
+	split    byte     // 0 for not at all
+	complete int      // 0 for unknown
+}
+
+// rule is the compiled form of [Rule].
+type rule struct {
+	path    string
+	name    string
+	deny    string
+	when    []matcher
+	lookup  *table
+	groups  []string   // literal ones
+	expand  []template // the others
+	capture int        // the matcher in when whose captures they take
+	target  *Target
+}
+
+type table struct {
+	claim  int
+	path   string
+	groups map[string][]string
+}
+
+// compiler turns the tree of a policy into issuers.
+type compiler struct {
+	decoder
+	options options
+	rules   int
+	groups  map[string]bool
+}
+
+func (c *compiler) policy(tree map[string]any) []*issuer {
+	c.groups = map[string]bool{}
+	root := c.object("", tree, "version", "issuers", "tests")
+	if v, ok := root["version"].(number); !ok || v != "1" {
+		c.bad("version", "this library reads version 1")
+	}
+	list := c.list("", root, "issuers")
+	if len(list) == 0 {
+		c.bad("issuers", "there is none, so nobody would get anything")
+	}
+	if len(list) > maxIssuers {
+		c.bad("issuers", "there are more than %d", maxIssuers)
+		return nil
+	}
+	var issuers []*issuer
+	seen := map[string]int{}
+	for i, v := range list {
+		is := c.issuer(index("issuers", i), v)
+		if first, twice := seen[is.name]; twice && is.name != "" {
+			c.bad(is.path+".issuer", "issuers[%d] is the same; put the rules together", first)
+		} else {
+			seen[is.name] = i
+		}
+		issuers = append(issuers, is)
+	}
+	if c.rules > maxRules {
+		c.bad("issuers", "there are %d rules; the limit is %d", c.rules, maxRules)
+	}
+	if len(c.groups) > maxGroups {
+		c.bad("issuers", "there are %d different groups; the limit is %d", len(c.groups), maxGroups)
+	}
+	return issuers
+}
+
+func (c *compiler) issuer(path string, v any) *issuer {
+	is := &issuer{path: path, byName: map[string]*rule{}}
+	o := c.object(path, v, "issuer", "require", "split", "complete", "allow", "rules", "default")
+	if o == nil {
+		return is
+	}
+	if is.name = c.text(path, o, "issuer"); is.name == "" && o["issuer"] == nil {
+		c.bad(path+".issuer", "it is required: the exact value of iss")
+	}
+	for i, pattern := range c.optional(path, o, "allow") {
+		g, err := compileGlob(pattern)
+		if err != nil {
+			c.bad(index(path+".allow", i), "%v", err)
+			continue
+		}
+		is.allow = append(is.allow, g)
+	}
+	is.require = c.when(is, path, o, "require")
+	for i, v := range c.list(path, o, "rules") {
+		c.rule(is, index(path+".rules", i), v)
+	}
+	if v, there := o["default"]; there {
+		is.other = c.fallback(is, path+".default", v)
+	}
+	if len(is.deny)+len(is.grant) == 0 && is.other == nil && o["rules"] == nil {
+		c.bad(path+".rules", "there is neither a rule nor a default")
+	}
+	c.shapes(is, path, o)
+	c.email(is)
+	is.unreachable(&c.decoder)
+	return is
+}
+
+func (c *compiler) optional(path string, o map[string]any, name string) []string {
+	if v, there := o[name]; there {
+		return c.texts(path+"."+name, v)
+	}
+	return nil
+}
+
+// shapes reads split and complete, which are about claims that rules read.
+func (c *compiler) shapes(is *issuer, path string, o map[string]any) {
+	find := func(path, name string) *claim {
+		for i := range is.claims {
+			if is.claims[i].path == name {
+				return &is.claims[i]
+			}
+		}
+		c.bad(path, "no rule reads this claim; a name is literal, or a JSON pointer from its first slash on")
+		return &claim{}
+	}
+	c.members(path, o, "split", func(path, name string, v any) {
+		s, ok := v.(string)
+		if !ok || len(s) != 1 || s[0] >= 0x80 {
+			c.bad(path, "it is the one ASCII character between two values")
+			return
+		}
+		find(path, name).split = s[0]
+	})
+	c.members(path, o, "complete", func(path, name string, v any) {
+		text, _ := v.(number)
+		n, err := strconv.Atoi(string(text))
+		if err != nil || n < 1 {
+			c.bad(path, "it is the number of entries, 1 or more, from which on the list may have been cut")
+			return
+		}
+		find(path, name).complete = n
+	})
+}
+
+// claim returns the index of a claim of this name.
+func (c *compiler) claim(is *issuer, path, name string) int {
+	for i := range is.claims {
+		if is.claims[i].path == name {
+			return i
+		}
+	}
+	read := claim{path: name, top: name}
+	if strings.HasPrefix(name, "/") {
+		names, err := splitPointer(name)
+		switch {
+		case err != nil:
+			c.bad(path, "a tilde in a JSON pointer is written ~0")
+		case len(names) == 1:
+			read.top = names[0]
+		default:
+			read.top, read.names = names[0], names
+		}
+	} else if name == "" {
+		c.bad(path, "a claim has a name")
+	}
+	is.claims = append(is.claims, read)
+	return len(is.claims) - 1
+}
+
+func (c *compiler) rule(is *issuer, path string, v any) {
+	c.rules++
+	r := &rule{path: path, capture: -1}
+	o := c.object(path, v, "name", "when", "lookup", "groups", "target", "deny")
+	if o == nil {
+		return
+	}
+	r.name = c.text(path, o, "name")
+	switch {
+	case r.name == "" && o["name"] == nil:
+		c.bad(path+".name", "it is required")
+	case r.name == "":
+	case r.name == "default" || !validRuleName(r.name):
+		c.bad(path+".name", "it is made of letters, digits, spaces and _ . - , has at most 64 characters, and is not default")
+	case is.byName[r.name] != nil:
+		c.bad(path+".name", "another rule of this issuer has the same name")
+	default:
+		is.byName[r.name] = r
+	}
+	r.when = c.when(is, path, o, "when")
+	if v, there := o["lookup"]; there {
+		r.lookup = c.lookup(is, path+".lookup", v)
+	}
+	if len(r.when) == 0 && o["when"] == nil && r.lookup == nil && o["lookup"] == nil {
+		c.bad(path+".when", "a rule has a when or a lookup: without one it would match every token; for that there is default")
+	}
+	c.output(is, r, o)
+	if r.deny = c.text(path, o, "deny"); r.deny != "" {
+		for _, name := range []string{"groups", "target", "lookup"} {
+			if o[name] != nil {
+				c.bad(path+"."+name, "a rule that denies gives nothing")
+			}
+		}
+		is.deny = append(is.deny, r)
+		return
+	}
+	if o["groups"] == nil && o["target"] == nil && o["lookup"] == nil && o["deny"] == nil {
+		c.bad(path, "the rule has no effect; give it groups, a target, a lookup or a deny")
+	}
+	is.grant = append(is.grant, r)
+}
+
+func validRuleName(name string) bool {
+	return len(name) <= 64 && checkName(strings.NewReplacer("@", " x", "+", " x").Replace(name)) != "it has a character that a group name may not have there" &&
+		!strings.ContainsAny(name, "@+") && name[len(name)-1] != ' '
+}
+
+func (c *compiler) fallback(is *issuer, path string, v any) *rule {
+	r := &rule{path: path, name: "default", capture: -1}
+	o := c.object(path, v, "groups", "target")
+	if o == nil {
+		return r
+	}
+	c.output(is, r, o)
+	if len(r.expand) > 0 {
+		c.bad(path+".groups", "a default matches nothing, so it has no captures")
+	}
+	if o["groups"] == nil && o["target"] == nil {
+		c.bad(path, "give it groups or a target")
+	}
+	return r
+}
+
+// output reads groups and target.
+func (c *compiler) output(is *issuer, r *rule, o map[string]any) {
+	highest := 0
+	for i, text := range c.optional(r.path, o, "groups") {
+		path := index(r.path+".groups", i)
+		t, captures, problem := compileTemplate(text)
+		switch {
+		case problem != "":
+			c.bad(path, "%q: %s", text, problem)
+		case captures > 0:
+			r.expand = append(r.expand, t)
+			highest = max(highest, captures)
+		case !is.allows(text):
+			c.bad(path, "%q: the issuer's allow does not name it", text)
+		default:
+			r.groups = append(r.groups, text)
+			c.groups[text] = true
+		}
+	}
+	if highest > 0 && r.name != "default" {
+		c.capturing(r, highest)
+	}
+	if v, there := o["target"]; there {
+		r.target = c.target(r.path+".target", r.name, v)
+	}
+}
+
+// capturing finds the one matcher whose captures the templates take.
+func (c *compiler) capturing(r *rule, highest int) {
+	for i := range r.when {
+		n := r.when[i].captures()
+		switch {
+		case n == 0:
+		case r.capture >= 0:
+			c.bad(r.path+".when", "two matchers capture, so ${1} is ambiguous; make one of them exact, or write a regex with (?:…)")
+			return
+		case n < highest:
+			c.bad(r.path+".groups", "there is no ${%d}: the pattern of %s captures %d", highest, r.when[i].path, n)
+			return
+		default:
+			r.capture = i
+		}
+	}
+	if r.capture < 0 {
+		c.bad(r.path+".groups", "no matcher of this rule captures anything; use a glob with * or a regex with a group")
+	}
+}
+
+func (is *issuer) allows(name string) bool {
+	for _, g := range is.allow {
+		if _, ok := g.match(name, nil); ok {
+			return true
+		}
+	}
+	return len(is.allow) == 0
+}
+
+func (c *compiler) lookup(is *issuer, path string, v any) *table {
+	o := c.object(path, v, "claim", "table")
+	if o == nil {
+		return nil
+	}
+	t := &table{path: c.text(path, o, "claim"), groups: map[string][]string{}}
+	if t.path == "" {
+		if o["claim"] == nil {
+			c.bad(path+".claim", "it is required")
+		}
+	} else {
+		t.claim = c.claim(is, path+".claim", t.path)
+	}
+	if entries, _ := o["table"].(map[string]any); len(entries) == 0 {
+		c.bad(path+".table", "it is required, and not empty")
+	}
+	c.members(path, o, "table", func(path, value string, v any) {
+		for i, name := range c.texts(path, v) {
+			if problem := checkName(name); problem != "" {
+				c.bad(index(path, i), "%q: %s", name, problem)
+			} else if !is.allows(name) {
+				c.bad(index(path, i), "%q: the issuer's allow does not name it", name)
+			}
+			c.groups[name] = true
+			t.groups[value] = append(t.groups[value], name)
+		}
+	})
+	return t
+}
+
+var (
+	uuid    = regexp.MustCompile(`\A[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}\z`)
+	groupID = regexp.MustCompile(`\A[0-9]{1,20}\z`)
+	scope   = regexp.MustCompile(`\A[\x21\x23-\x5B\x5D-\x7E]{1,128}\z`) // RFC 6749, section 3.3
+)
+
+func (c *compiler) target(path, rule string, v any) *Target {
+	o := c.object(path, v, "client_id", "assume_group", "scopes")
+	if o == nil {
+		return nil
+	}
+	t := &Target{Rule: rule, ClientID: c.text(path, o, "client_id"), AssumeGroup: c.text(path, o, "assume_group")}
+	if t.ClientID != "" && !uuid.MatchString(t.ClientID) {
+		c.bad(path+".client_id", "it is the service principal's application ID, a UUID")
+	}
+	if t.AssumeGroup != "" && !groupID.MatchString(t.AssumeGroup) {
+		c.bad(path+".assume_group", "it is the group's numeric ID, of at most 20 digits")
+	}
+	if o["client_id"] == nil && o["assume_group"] == nil {
+		c.bad(path, "it needs a client_id or an assume_group; scopes alone choose nobody")
+	}
+	for i, s := range c.optional(path, o, "scopes") {
+		if !scope.MatchString(s) {
+			c.bad(index(path+".scopes", i), "%q is not one scope (RFC 6749, section 3.3)", s)
+		}
+		t.Scopes = append(t.Scopes, s)
+	}
+	return t
+}
+
+// email refuses to read an address that nobody has verified.
+func (c *compiler) email(is *issuer) {
+	for _, m := range is.require {
+		if m.top == "email_verified" && m.op == opExact && len(m.exact) == 1 && m.exact[0] == true {
+			return
+		}
+	}
+	report := func(path string) {
+		c.bad(path, "an e-mail address counts only if the issuer's require has email_verified: true")
+	}
+	for _, m := range is.require {
+		if m.top == "email" {
+			report(is.path + ".require.email")
+		}
+	}
+	for _, r := range slices.Concat(is.deny, is.grant) {
+		for _, m := range r.when {
+			if m.top == "email" {
+				report(r.path + ".when." + m.path)
+			}
+		}
+		if r.lookup != nil && is.claims[r.lookup.claim].top == "email" && r.lookup.path != "" {
+			report(r.path + ".lookup.claim")
+		}
+	}
+}
