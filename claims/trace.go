@@ -21,7 +21,7 @@ type Trace struct {
 type Step struct {
 	Rule   string // empty for the issuer's require
 	Claim  string // empty for the rule as a whole
-	Result string // matched, no, unknown, denied, nearly, dropped or resolved
+	Result string // matched, no, unknown, denied, nearly, dropped, resolved or, for all that an issuer requires, require
 	Why    string
 }
 
@@ -36,14 +36,13 @@ func (t Trace) String() string {
 	var b strings.Builder
 	b.WriteString(t.head + "\n")
 	for _, s := range t.Steps {
-		name := s.Rule
-		if name == "" {
-			name = "require"
-		}
-		if s.Claim == "" {
-			fmt.Fprintf(&b, "%-8s %s", s.Result, name)
-		} else {
+		switch {
+		case s.Claim != "":
 			fmt.Fprintf(&b, "           %-8s %s", s.Result, s.Claim)
+		case s.Rule == "":
+			b.WriteString("require")
+		default:
+			fmt.Fprintf(&b, "%-8s %s", s.Result, s.Rule)
 		}
 		if s.Why != "" {
 			b.WriteString(": " + s.Why)
