@@ -21,7 +21,12 @@
 //   - [github.com/brickfed/brickfed/exchange] exchanges it for a Databricks token
 //     (RFC 8693) and puts that on requests.
 //   - [github.com/brickfed/brickfed/cache] keeps a token fresh for many callers.
-//   - [github.com/brickfed/brickfed/claims] reads what a token says, strictly.
+//   - [github.com/brickfed/brickfed/claims] reads what a token says, strictly, and
+//     decides by a policy what its holder may become. Its rooms
+//     [github.com/brickfed/brickfed/claims/yamlpolicy] and
+//     [github.com/brickfed/brickfed/claims/graph] read policies in YAML and complete
+//     Entra ID's groups.
+//   - [github.com/brickfed/brickfed/exchange/broker] does it for many people at once.
 //   - [github.com/brickfed/brickfed/exchange/trust] checks federation policies
 //     offline: which policy takes this token, and if none, why.
 //   - [github.com/brickfed/brickfed/exchange/sdkauth] and

@@ -9,6 +9,8 @@ require (
 	github.com/databricks/databricks-sdk-go v0.177.0
 	// JOSE: signatures and key sets, in oidc and the test kits.
 	github.com/go-jose/go-jose/v4 v4.1.4
+	// Policies in YAML, in claims/yamlpolicy: refuses duplicate keys and keeps each node's place.
+	go.yaml.in/yaml/v3 v3.0.6
 	// Its Token is the currency of the field; v0.37.0 would ask for Go 1.26.
 	golang.org/x/oauth2 v0.36.0
 )

@@ -279,6 +279,9 @@ func (e *evaluation) match(m *matcher) (three, doubt, error) {
 	}
 	switch m.op {
 	case opPresent:
+		if v.lost {
+			return unknown, doubtMalformed, nil
+		}
 		there := v.state == malformedValue || v.len() > 0
 		if there == m.want {
 			return yes, certain, nil

@@ -35,6 +35,7 @@ const (
 type values struct {
 	state state
 	list  bool
+	lost  bool // the pointer meets something else than an object on its way
 	one   any
 	many  []any
 	why   string // of malformedValue and incomplete
@@ -66,7 +67,7 @@ func (r *claim) read(c *Claims) (v values) {
 	if r.names != nil {
 		var err error
 		if raw, err = c.walk(r.path, r.names); err != nil {
-			return values{state: malformedValue, why: "an object is due on the way to it"}
+			return values{state: malformedValue, lost: true, why: "an object is due on the way to it"}
 		}
 	}
 	switch known := raw.(type) {

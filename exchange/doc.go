@@ -25,8 +25,9 @@
 // to that service principal's application ID. An account's federation policies
 // trust all subjects of an issuer and name the Databricks user or service
 // principal by a claim; set AccountWide. AssumeGroup replaces the identity's
-// permissions by those of one group, and the server enforces it. A [Mapper] of
-// yours may choose all of these from the token's claims.
+// permissions by those of one group, and the server enforces it. A policy of
+// package claims, or another [Mapper], chooses all of these from the token's
+// claims.
 //
 // # Audience
 //
