@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Bounds of one policy.
@@ -73,7 +75,7 @@ func (c *compiler) policy(tree map[string]any) []*issuer {
 		c.bad("version", "this library reads version 1")
 	}
 	list := c.list("", root, "issuers")
-	if len(list) == 0 {
+	if _, told := root["issuers"].([]any); len(list) == 0 && (told || root["issuers"] == nil) {
 		c.bad("issuers", "there is none, so nobody would get anything")
 	}
 	if len(list) > maxIssuers {
@@ -238,8 +240,12 @@ func (c *compiler) rule(is *issuer, path string, v any) {
 }
 
 func validRuleName(name string) bool {
-	return len(name) <= 64 && checkName(strings.NewReplacer("@", " x", "+", " x").Replace(name)) != "it has a character that a group name may not have there" &&
-		!strings.ContainsAny(name, "@+") && name[len(name)-1] != ' '
+	for i, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsNumber(r) && (i == 0 || !strings.ContainsRune(" _.-", r)) {
+			return false
+		}
+	}
+	return utf8.RuneCountInString(name) <= 64 && name[len(name)-1] != ' '
 }
 
 func (c *compiler) fallback(is *issuer, path string, v any) *rule {
@@ -396,7 +402,7 @@ func (c *compiler) email(is *issuer) {
 				report(r.path + ".when." + m.path)
 			}
 		}
-		if r.lookup != nil && is.claims[r.lookup.claim].top == "email" && r.lookup.path != "" {
+		if r.lookup != nil && r.lookup.path != "" && is.claims[r.lookup.claim].top == "email" {
 			report(r.path + ".lookup.claim")
 		}
 	}

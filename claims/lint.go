@@ -65,9 +65,6 @@ var providers = []provider{
 	},
 }
 
-// atSign stands in immutable GitHub subjects such as repo:acme@123/lakehouse@456:….
-const atSign = "@"
-
 func (l *linter) add(path, format string, args ...any) {
 	l.found = append(l.found, Finding{path, fmt.Sprintf(format, args...)})
 }
@@ -83,7 +80,7 @@ func (l *linter) check(issuers []*issuer) {
 
 func (l *linter) issuer(is *issuer) {
 	if !slices.ContainsFunc(is.require, func(m matcher) bool {
-		return m.claim >= 0 && (m.top == "aud" || m.top == "client_id") && m.op != opPresent
+		return (m.top == "aud" || m.top == "client_id") && m.op != opPresent && m.op != opNone
 	}) {
 		l.broker = append(l.broker, Finding{is.path + ".require", "it does not ask for an aud: a token that was issued for another service is taken too"})
 	}
@@ -143,7 +140,7 @@ func (l *linter) mutable(is *issuer, r *rule, all []matcher) {
 // GitHub's subjects with ids in them, repo:OWNER@ID/REPO@ID:….
 func (m *matcher) immutableSubject() bool {
 	texts := m.subjects()
-	return m.top == "sub" && len(texts) > 0 && !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(owner(s), atSign) })
+	return m.top == "sub" && len(texts) > 0 && !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(owner(s), "@") })
 }
 
 func (m *matcher) subjects() []string {
@@ -187,13 +184,10 @@ func (l *linter) matcher(is *issuer, r *rule, m *matcher) {
 
 func (l *linter) subject(is *issuer, path string, m *matcher) {
 	for _, g := range m.globs {
-		first, _, cut := strings.Cut(strings.TrimPrefix(g.literals[0], "repo:"), "/")
-		if len(g.deep) > 0 && !cut && !strings.ContainsAny(first, ":@") && !strings.Contains(g.literals[0], ":") || g.literals[0] == "repo:" {
-			l.add(path, "a wildcard stands before the first separator of sub: it takes in owners that you do not know")
-			break
-		}
-		if len(g.deep) > 0 && strings.HasPrefix(g.literals[0], "repo:") && !cut {
-			l.add(path, "a wildcard stands in the owner's part of sub: it takes in owners that you do not know")
+		all := strings.Join(g.literals, "")
+		first := strings.TrimPrefix(g.literals[0], "repo:")
+		if len(g.deep) > 0 && strings.ContainsAny(all, "/:") && !strings.ContainsAny(first, "/:") {
+			l.add(path, "a wildcard stands before the first separator of sub, in the owner's part: it takes in owners that you do not know")
 			break
 		}
 	}
@@ -203,7 +197,7 @@ func (l *linter) subject(is *issuer, path string, m *matcher) {
 	texts := m.subjects()
 	with := 0
 	for _, s := range texts {
-		if strings.Contains(owner(s), atSign) {
+		if strings.Contains(owner(s), "@") {
 			with++
 		}
 	}

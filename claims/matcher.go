@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -79,6 +80,9 @@ func (c *compiler) matcherObject(path string, v any) matcher {
 			kinds = append(kinds, name)
 		}
 	}
+	if len(kinds) == 0 && len(o) > 0 && o["fold"] == nil {
+		return matcher{} // the unknown settings have been told
+	}
 	if len(kinds) != 1 {
 		c.bad(path, "a matcher has exactly one of any, glob, regex, present, none and predicate")
 		return matcher{}
@@ -137,7 +141,7 @@ func (c *compiler) values(path string, o op, v any, fold bool) matcher {
 				item = foldASCII(value)
 			}
 			m.set[item.(string)] = true
-			texts = append(texts, fmt.Sprintf("%q", value))
+			texts = append(texts, strconv.Quote(value))
 		case bool, number:
 			texts = append(texts, fmt.Sprint(value))
 		default:
@@ -173,10 +177,7 @@ func (c *compiler) globs(path string, v any, fold bool) matcher {
 		}
 		m.globs = append(m.globs, g)
 	}
-	m.text = fmt.Sprintf("glob %q", patterns)
-	if len(patterns) == 1 {
-		m.text = fmt.Sprintf("glob %q", patterns[0])
-	}
+	m.text = named("glob", patterns)
 	return m
 }
 
@@ -191,11 +192,15 @@ func (c *compiler) regexes(path string, v any, fold bool) matcher {
 		}
 		m.regexes = append(m.regexes, re)
 	}
-	m.text = fmt.Sprintf("regex %q", patterns)
-	if len(patterns) == 1 {
-		m.text = fmt.Sprintf("regex %q", patterns[0])
-	}
+	m.text = named("regex", patterns)
 	return m
+}
+
+func named(kind string, patterns []string) string {
+	if len(patterns) == 1 {
+		return kind + " " + strconv.Quote(patterns[0])
+	}
+	return fmt.Sprintf("%s %q", kind, patterns)
 }
 
 // captures returns how many captures every pattern has at least.

@@ -123,7 +123,7 @@ func (p *Policy) ID() string {
 func identify(tree map[string]any) string {
 	rest := maps.Clone(tree)
 	delete(rest, "tests")
-	sum := sha256.Sum256(appendCanonical(nil, rest))
+	sum := sha256.Sum256(appendCanonical(make([]byte, 0, 16<<10), rest))
 	return hex.EncodeToString(sum[:])
 }
 

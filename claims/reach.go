@@ -2,7 +2,6 @@ package claims
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 )
 
@@ -80,9 +79,19 @@ func (s *shadows) over(r *rule) *rule {
 // implies reports whether the other rule is sure to match where r does.
 func (r *rule) implies(other *rule) bool {
 	for i := range other.when {
-		if !slices.ContainsFunc(r.when, func(ours matcher) bool { return ours.implies(&other.when[i]) }) {
+		if !r.has(&other.when[i]) {
 			return false
 		}
 	}
 	return len(other.when) > 0
+}
+
+// has reports whether one of the rule's matchers implies m.
+func (r *rule) has(m *matcher) bool {
+	for i := range r.when {
+		if r.when[i].implies(m) {
+			return true
+		}
+	}
+	return false
 }
