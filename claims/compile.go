@@ -17,6 +17,9 @@ const (
 	maxRules        = 1000
 	maxGroups       = 5000 // as many as a Databricks account has
 	maxTests        = 10_000
+	maxClaims       = 1000    // that the rules of one issuer read
+	maxTemplates    = 20      // in one rule
+	maxSetting      = 8 << 10 // bytes of one name or text
 )
 
 // issuer is the compiled form of [Issuer].
@@ -24,6 +27,7 @@ type issuer struct {
 	path    string
 	name    string
 	claims  []claim // all that the rules read
+	index   map[string]int
 	require []matcher
 	allow   []*glob
 	deny    []*rule
@@ -64,7 +68,6 @@ type table struct {
 type compiler struct {
 	decoder
 	options options
-	rules   int
 	groups  map[string]bool
 }
 
@@ -84,6 +87,9 @@ func (c *compiler) policy(tree map[string]any) []*issuer {
 	}
 	var issuers []*issuer
 	seen := map[string]int{}
+	if c.tooManyRules(list) {
+		return nil
+	}
 	for i, v := range list {
 		is := c.issuer(index("issuers", i), v)
 		if first, twice := seen[is.name]; twice && is.name != "" {
@@ -93,17 +99,28 @@ func (c *compiler) policy(tree map[string]any) []*issuer {
 		}
 		issuers = append(issuers, is)
 	}
-	if c.rules > maxRules {
-		c.bad("issuers", "there are %d rules; the limit is %d", c.rules, maxRules)
-	}
 	if len(c.groups) > maxGroups {
 		c.bad("issuers", "there are %d different groups; the limit is %d", len(c.groups), maxGroups)
 	}
 	return issuers
 }
 
+// tooManyRules counts before anything is compared with anything.
+func (c *compiler) tooManyRules(issuers []any) bool {
+	n := 0
+	for _, v := range issuers {
+		o, _ := v.(map[string]any)
+		rules, _ := o["rules"].([]any)
+		n += len(rules)
+	}
+	if n > maxRules {
+		c.bad("issuers", "there are %d rules; the limit is %d", n, maxRules)
+	}
+	return n > maxRules
+}
+
 func (c *compiler) issuer(path string, v any) *issuer {
-	is := &issuer{path: path, byName: map[string]*rule{}}
+	is := &issuer{path: path, byName: map[string]*rule{}, index: map[string]int{}}
 	o := c.object(path, v, "issuer", "require", "split", "complete", "allow", "rules", "default")
 	if o == nil {
 		return is
@@ -145,10 +162,8 @@ func (c *compiler) optional(path string, o map[string]any, name string) []string
 // shapes reads split and complete, which are about claims that rules read.
 func (c *compiler) shapes(is *issuer, path string, o map[string]any) {
 	find := func(path, name string) *claim {
-		for i := range is.claims {
-			if is.claims[i].path == name {
-				return &is.claims[i]
-			}
+		if i, known := is.index[literal(name)]; known {
+			return &is.claims[i]
 		}
 		c.bad(path, "no rule reads this claim; a name is literal, or a JSON pointer from its first slash on")
 		return &claim{}
@@ -172,12 +187,12 @@ func (c *compiler) shapes(is *issuer, path string, o map[string]any) {
 	})
 }
 
-// claim returns the index of a claim of this name.
+// claim returns the index of a claim. A pointer of one step is the claim of that
+// name: what is said of the one holds for the other.
 func (c *compiler) claim(is *issuer, path, name string) int {
-	for i := range is.claims {
-		if is.claims[i].path == name {
-			return i
-		}
+	key := literal(name)
+	if i, known := is.index[key]; known {
+		return i
 	}
 	read := claim{path: name, top: name}
 	if strings.HasPrefix(name, "/") {
@@ -190,15 +205,30 @@ func (c *compiler) claim(is *issuer, path, name string) int {
 		default:
 			read.top, read.names = names[0], names
 		}
-	} else if name == "" {
+	}
+	switch {
+	case name == "":
 		c.bad(path, "a claim has a name")
+	case len(is.claims) == maxClaims:
+		c.bad(is.path, "its rules read more than %d claims", maxClaims)
 	}
 	is.claims = append(is.claims, read)
+	is.index[key] = len(is.claims) - 1
 	return len(is.claims) - 1
 }
 
+// literal is the name by which a claim is known: a pointer of several steps keeps
+// its slash.
+func literal(name string) string {
+	if rest, ok := strings.CutPrefix(name, "/"); ok && !strings.Contains(rest, "/") {
+		if names, err := splitPointer(name); err == nil && !strings.HasPrefix(names[0], "/") {
+			return names[0]
+		}
+	}
+	return name
+}
+
 func (c *compiler) rule(is *issuer, path string, v any) {
-	c.rules++
 	r := &rule{path: path, capture: -1}
 	o := c.object(path, v, "name", "when", "lookup", "groups", "target", "deny")
 	if o == nil {
@@ -273,6 +303,8 @@ func (c *compiler) output(is *issuer, r *rule, o map[string]any) {
 		switch {
 		case problem != "":
 			c.bad(path, "%q: %s", text, problem)
+		case captures > 0 && len(r.expand) == maxTemplates:
+			c.bad(path, "the rule has more than %d templates", maxTemplates)
 		case captures > 0:
 			r.expand = append(r.expand, t)
 			highest = max(highest, captures)

@@ -83,6 +83,29 @@ type Matcher struct {
 	Fold      bool     // ASCII letters match in both cases
 }
 
+// MarshalJSON writes the form of a policy file, in which a target has no name.
+func (r Rule) MarshalJSON() ([]byte, error) {
+	type plain Rule
+	r.Target = r.Target.unnamed()
+	return json.Marshal(plain(r))
+}
+
+// MarshalJSON writes the form of a policy file, in which a target has no name.
+func (d Default) MarshalJSON() ([]byte, error) {
+	type plain Default
+	d.Target = d.Target.unnamed()
+	return json.Marshal(plain(d))
+}
+
+func (t *Target) unnamed() *Target {
+	if t == nil || t.Rule == "" {
+		return t
+	}
+	c := *t
+	c.Rule = ""
+	return &c
+}
+
 // MarshalJSON writes the form of a policy file.
 func (m Matcher) MarshalJSON() ([]byte, error) {
 	if len(m.Any) > 0 && !m.Fold && m.Glob == nil && m.Regex == nil && m.Present == nil && m.None == nil && m.Predicate == "" {

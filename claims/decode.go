@@ -13,7 +13,19 @@ type decoder struct {
 	problems []Finding
 }
 
+// maxProblems bounds what is told at once.
+const maxProblems = 200
+
 func (d *decoder) bad(path, format string, args ...any) {
+	if len(d.problems) == maxProblems {
+		d.problems = append(d.problems, Finding{"", "and more"})
+	}
+	if len(d.problems) > maxProblems {
+		return
+	}
+	if len(path) > maxSetting {
+		path = path[:maxSetting] + "…"
+	}
 	d.problems = append(d.problems, Finding{path, fmt.Sprintf(format, args...)})
 }
 
@@ -60,6 +72,8 @@ func (d *decoder) text(path string, object map[string]any, name string) string {
 		d.bad(join(path, name), "it is %s, not a string", typeName(v))
 	case s == "":
 		d.bad(join(path, name), "it is empty; leave it out")
+	case len(s) > maxSetting:
+		d.bad(join(path, name), "it has more than %d bytes", maxSetting)
 	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		d.bad(join(path, name), "it has a control character")
 	default:
@@ -118,6 +132,10 @@ func (d *decoder) members(path string, object map[string]any, name string, each 
 	}
 	path = join(path, name)
 	for _, key := range sortedKeys(members) {
+		if len(key) > maxSetting {
+			d.bad(path, "a name in it has more than %d bytes", maxSetting)
+			continue
+		}
 		each(join(path, key), key, members[key])
 	}
 }

@@ -161,10 +161,12 @@ func (e *evaluation) required() error {
 		return nil
 	case v.result == no || v.doubt <= doubtType:
 		reason := "it is not what the policy requires"
-		if v.doubt == doubtAbsent {
+		switch v.doubt {
+		case doubtAbsent:
 			reason = "it is absent, and the policy requires it"
-		} else if v.doubt == doubtType {
+		case doubtType:
 			reason = "it is of another JSON type than the policy requires"
+		default:
 		}
 		return &Error{Kind: ErrDenied, Claim: v.claim, Reason: reason}
 	}
@@ -221,7 +223,7 @@ func (e *evaluation) matches(r *rule) (bool, error) {
 func (e *evaluation) settle(when []matcher, lookup *table, deny bool) (verdict, error) {
 	for range len(e.issuer.claims) + 1 {
 		v := e.all(when, lookup)
-		if v.result != unknown || !v.waiting || e.policy.options.resolver == nil || !deny && v.doubt != doubtIncomplete {
+		if v.result != unknown || !v.waiting || e.policy.options.resolver == nil || !deny && v.doubt <= doubtType {
 			return v, nil
 		}
 		if err := e.resolve(when, lookup); err != nil {
@@ -378,6 +380,9 @@ func (e *evaluation) expand(r *rule) bool {
 		text, _ := v.at(i).(string)
 		if m.fold {
 			text = foldASCII(text)
+		}
+		if len(text) > maxMatched {
+			continue
 		}
 		spans, ok := m.pattern(text, e.captures[:0])
 		if !ok {

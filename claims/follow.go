@@ -33,7 +33,8 @@ type Reload struct {
 // changed, until ctx ends. It looks at the modification time and size, and once
 // a minute at the content whatever these say; a file that was only touched is
 // not loaded again. A file that cannot be read, or does not load, leaves the last
-// good policy in place and is told once. Follow returns at once if the first
+// good policy in place and is told once. Put a new file in place by renaming it:
+// one that is written in place may be read half-way. Follow returns at once if the first
 // load fails and no policy is in place; otherwise it returns the error of ctx.
 func (l *Live) Follow(ctx context.Context, f File) error {
 	if f.Path == "" {
@@ -78,6 +79,9 @@ func (w *watch) look() error {
 	if err != nil {
 		return w.unreadable(err)
 	}
+	if !info.Mode().IsRegular() {
+		return w.unreadable(errors.New("it is not a regular file"))
+	}
 	settled := info.ModTime().Equal(w.modTime) && info.Size() == w.size && w.failure == ""
 	if settled && time.Since(w.read) < trustModTime && w.read.Sub(w.modTime) > 2*time.Second {
 		return nil
@@ -88,27 +92,45 @@ func (w *watch) look() error {
 	}
 	first := w.read.IsZero()
 	sum := sha256.Sum256(data)
-	changed := first || sum != w.sum || w.failure != ""
-	w.modTime, w.size, w.sum, w.read, w.failure = info.ModTime(), info.Size(), sum, time.Now(), ""
-	if !changed {
+	same := !first && sum == w.sum
+	w.modTime, w.size, w.sum, w.read = info.ModTime(), info.Size(), sum, time.Now()
+	if same && w.failure == "" {
 		return nil
 	}
-	if w.file.Convert != nil {
-		data, err = w.file.Convert(data)
+	if err := w.load(data); err != nil {
+		return w.failed(err, !same)
 	}
-	if err == nil {
-		err = w.live.Replace(data, w.file.Options...)
-	}
-	w.tell(err)
-	return err
+	w.failure = ""
+	w.tell(nil)
+	return nil
 }
 
-func (w *watch) unreadable(err error) error {
-	if err.Error() != w.failure {
+func (w *watch) load(data []byte) (err error) {
+	if len(data) > maxPolicy {
+		return fmt.Errorf("it has more than %d bytes", maxPolicy)
+	}
+	if w.file.Convert != nil {
+		if data, err = w.file.Convert(data); err != nil {
+			return err
+		}
+	}
+	return w.live.Replace(data, w.file.Options...)
+}
+
+// failed remembers why: a file whose policy did not load is tried again at each
+// look, since its tests may read other files, and told again only if the reason
+// changes.
+func (w *watch) failed(err error, news bool) error {
+	if news || err.Error() != w.failure {
 		w.failure = err.Error()
 		w.tell(err)
 	}
 	return err
+}
+
+func (w *watch) unreadable(err error) error {
+	w.sum = [sha256.Size]byte{}
+	return w.failed(err, false)
 }
 
 func (w *watch) tell(err error) {

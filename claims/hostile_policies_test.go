@@ -410,6 +410,12 @@ var trapsBroker = []trap{
 		policy: `{"version":1,"issuers":[{"issuer":"https://login.microsoftonline.com/3f9c1a20-5b7d-4e8f-9a01-b2c3d4e5f607/v2.0","require":{"aud":"a"},"rules":[
 			{"name":"r","when":{"preferred_username":"test.user@acme.example"},"groups":["staff"]}]}]}`,
 	},
+	{
+		name: "broker with Entra's names of people in one tenant", options: []claims.Option{claims.Broker()}, path: "issuers[0].rules[0].when", text: "oid",
+		policy: `{"version":1,"issuers":[{"issuer":"https://login.microsoftonline.com/3f9c1a20-5b7d-4e8f-9a01-b2c3d4e5f607/v2.0",
+			"require":{"aud":"a","tid":"3f9c1a20-5b7d-4e8f-9a01-b2c3d4e5f607"},"rules":[
+			{"name":"r","when":{"preferred_username":"test.user@acme.example"},"groups":["staff"]}]}]}`,
+	},
 }
 
 func TestHostile_policies(t *testing.T) {

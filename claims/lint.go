@@ -48,7 +48,7 @@ var providers = []provider{
 	{
 		host("login.microsoftonline.com", "sts.windows.net", "login.microsoftonline.us", "login.partner.microsoftonline.cn"),
 		[]string{"preferred_username", "upn", "email", "unique_name", "name"},
-		[]string{"oid", "sub", "groups", "roles", "wids", "appid", "azp", "tid"},
+		[]string{"oid", "sub", "groups", "roles", "wids"},
 		"use oid with tid",
 	},
 	{
@@ -74,6 +74,9 @@ func (l *linter) check(issuers []*issuer) {
 		l.issuer(is)
 		for _, r := range is.grant {
 			l.rule(is, r)
+		}
+		if is.other != nil {
+			l.rule(is, is.other)
 		}
 	}
 }
@@ -116,6 +119,10 @@ func (l *linter) mutable(is *issuer, r *rule, all []matcher) {
 		if !p.is(is.name) {
 			continue
 		}
+		place := r.path
+		if len(r.when) > 0 {
+			place += ".when"
+		}
 		uses, pinned := "", r.lookup != nil && slices.Contains(p.immutable, is.claims[r.lookup.claim].top)
 		if r.lookup != nil && slices.Contains(p.mutable, is.claims[r.lookup.claim].top) {
 			uses = r.lookup.path
@@ -131,7 +138,7 @@ func (l *linter) mutable(is *issuer, r *rule, all []matcher) {
 			}
 		}
 		if uses != "" && !pinned {
-			l.broker = append(l.broker, Finding{r.path + ".when", fmt.Sprintf("%s can pass to somebody else and nothing else identifies them; %s", uses, p.advice)})
+			l.broker = append(l.broker, Finding{place, fmt.Sprintf("%s can pass to somebody else and nothing else identifies them; %s", uses, p.advice)})
 		}
 	}
 }

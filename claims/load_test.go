@@ -158,7 +158,7 @@ func TestLoad_problems(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := claims.Load([]byte(tt.policy), files)
 			var failure *claims.Error
-			if !errors.As(err, &failure) || failure.Kind != claims.ErrPolicy || p != nil {
+			if !errors.As(err, &failure) || !errors.Is(failure.Kind, claims.ErrPolicy) || p != nil {
 				t.Fatalf("got %v, %v", p, err)
 			}
 			for _, problem := range failure.Problems {

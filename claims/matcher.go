@@ -36,6 +36,9 @@ type matcher struct {
 	text      string // for people
 }
 
+// maxListed bounds the values of one matcher.
+const maxListed = 1000
+
 // manyValues is where a map becomes faster than a comparison with each.
 const manyValues = 8
 
@@ -114,7 +117,7 @@ func (c *compiler) matcherObject(path string, v any) matcher {
 	}
 	name, _ := value.(string)
 	f := c.options.predicates[name]
-	if f == nil {
+	if f == nil || name == "" {
 		c.bad(path, "the program has no predicate of this name; see WithPredicate")
 	}
 	return matcher{op: opPredicate, predicate: f, text: fmt.Sprintf("predicate %q", name)}
@@ -128,12 +131,18 @@ func (c *compiler) values(path string, o op, v any, fold bool) matcher {
 	if len(list) == 0 {
 		c.bad(path, "the list is empty")
 	}
+	if len(list) > maxListed {
+		c.bad(path, "there are more than %d values; a lookup has room for more", maxListed)
+		return matcher{}
+	}
 	m := matcher{op: o, fold: fold, set: map[string]bool{}}
 	texts := make([]string, 0, len(list))
 	for i, item := range list {
-		at := path
-		if isList {
-			at = index(path, i)
+		at := func() string {
+			if isList {
+				return index(path, i)
+			}
+			return path
 		}
 		switch value := item.(type) {
 		case string:
@@ -145,11 +154,11 @@ func (c *compiler) values(path string, o op, v any, fold bool) matcher {
 		case bool, number:
 			texts = append(texts, fmt.Sprint(value))
 		default:
-			c.bad(at, "it is %s, not a string, a boolean or a number", typeName(item))
+			c.bad(at(), "it is %s, not a string, a boolean or a number", typeName(item))
 			continue
 		}
 		if slices.Contains(m.exact, item) {
-			c.bad(at, "it stands twice")
+			c.bad(at(), "it stands twice")
 		}
 		m.exact = append(m.exact, item)
 	}
@@ -230,7 +239,7 @@ func (m *matcher) implies(other *matcher) bool {
 	if other.op == opPresent && other.want {
 		return m.op == opExact || m.op == opGlob || m.op == opRegex
 	}
-	if m.op != opExact || m.fold || other.op == opPresent || other.op == opPredicate || other.op == opNone {
+	if m.op != opExact || m.fold || other.op == opPresent || other.op == opPredicate || other.op == opNone || other.op == opRegex {
 		return false
 	}
 	for _, value := range m.exact {
@@ -240,6 +249,10 @@ func (m *matcher) implies(other *matcher) bool {
 	}
 	return len(m.exact) > 0
 }
+
+// maxMatched is the longest value, in bytes, that patterns look at. About longer
+// ones they cannot tell.
+const maxMatched = 4 << 10
 
 // three is the outcome of a matcher: false, unknown, true.
 type three int
@@ -256,6 +269,9 @@ func (m *matcher) one(value any) three {
 	switch m.op {
 	case opGlob, opRegex:
 		if !isText {
+			return unknown
+		}
+		if len(text) > maxMatched {
 			return unknown
 		}
 		if m.fold {

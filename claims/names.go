@@ -129,10 +129,10 @@ func (t template) appendTo(b []byte, value string, spans []int) []byte {
 			b = append(b, p.literal...)
 			continue
 		}
-		if i := 2 * (p.capture - 1); i+1 < len(spans) && spans[i] >= 0 {
+		if i := 2 * (p.capture - 1); i+1 < len(spans) && spans[i] < spans[i+1] {
 			b = append(b, value[spans[i]:spans[i+1]]...)
 		} else {
-			return nil // the group of a regex that took no part
+			return nil // a part that took nothing
 		}
 	}
 	return b

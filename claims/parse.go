@@ -36,14 +36,22 @@ func Parse(payload []byte) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name, registered := twin(members); name != "" {
+		return nil, malformed(name, "the name differs from %q only by case", registered)
+	}
+	return newClaims(members), nil
+}
+
+// twin returns a name that looks like a registered one and is another.
+func twin(members map[string]any) (name, like string) {
 	for name := range members {
 		for _, r := range registered {
 			if name != r && strings.EqualFold(name, r) {
-				return nil, malformed(name, "the name differs from %q only by case", r)
+				return name, r
 			}
 		}
 	}
-	return newClaims(members), nil
+	return "", ""
 }
 
 func newClaims(members map[string]any) *Claims {

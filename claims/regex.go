@@ -7,6 +7,10 @@ import (
 	"regexp/syntax"
 )
 
+// maxProgram bounds a compiled regex, in instructions: matching takes time in
+// proportion to it.
+const maxProgram = 1000
+
 // compileRegex compiles a pattern so that it matches whole values only. It is
 // compiled alone first: a)(b would otherwise break out of the group.
 func compileRegex(pattern string, fold bool) (*regexp.Regexp, error) {
@@ -20,8 +24,15 @@ func compileRegex(pattern string, fold bool) (*regexp.Regexp, error) {
 	if pattern == "" || parsed.Op == syntax.OpEmptyMatch {
 		return nil, errors.New("an empty regex matches nothing but an empty value; say what you mean by an exact value")
 	}
-	if matchesAll(parsed) {
+	if matchesAll(parsed.Simplify()) {
 		return nil, fmt.Errorf("regex %q matches every value; to ask whether the claim is there, use present", pattern)
+	}
+	if _, err := syntax.Parse("(?:"+pattern+")", syntax.Perl); err != nil {
+		return nil, fmt.Errorf(`regex %q: close \Q with \E`, pattern)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil || len(program.Inst) > maxProgram {
+		return nil, fmt.Errorf("regex %q is too large when it is compiled; repeat less", pattern)
 	}
 	if setsFoldFlag(pattern) {
 		return nil, fmt.Errorf("regex %q: (?i) folds beyond ASCII, where ſ is an s; use fold", pattern)
@@ -29,7 +40,7 @@ func compileRegex(pattern string, fold bool) (*regexp.Regexp, error) {
 	if fold && wantsUpper(parsed) {
 		return nil, fmt.Errorf("regex %q: fold compares lower-case values, so write the pattern in lower case", pattern)
 	}
-	return regexp.Compile(`\A(?:` + pattern + `)\z`)
+	return regexp.Compile(`\A(?:` + parsed.String() + `)\z`)
 }
 
 // matchesAll finds patterns such as .* and (.+) that say nothing.

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -55,6 +56,10 @@ func (t Trace) String() string {
 	b.WriteString("result   " + t.Grant.Target.describe() + "\n")
 	return b.String()
 }
+
+// Format implements fmt.Formatter for every verb, so that no claim value is
+// printed by mistake.
+func (t Trace) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, t.String()) }
 
 // LogValue implements slog.LogValuer like [Trace.String].
 func (t Trace) LogValue() slog.Value { return slog.StringValue(t.String()) }
@@ -242,8 +247,7 @@ func (e *evaluation) explainLookup(t *table, result three, d doubt) string {
 		return ""
 	}
 	v := e.value(t.claim)
-	switch {
-	case result == unknown:
+	if result == unknown {
 		return e.why(verdict{doubt: d, index: t.claim}) + e.shown(v)
 	}
 	known := 0

@@ -75,7 +75,7 @@ func (r *claim) read(c *Claims) (v values) {
 		return values{state: absent}
 	case string:
 		if r.split != 0 {
-			return values{state: present, list: true, many: split(known, r.split)}
+			return r.whole(split(known, r.split))
 		}
 		return values{state: present, one: raw}
 	case bool, number:
@@ -86,12 +86,17 @@ func (r *claim) read(c *Claims) (v values) {
 				return values{state: malformedValue, why: fmt.Sprintf("element %d is %s, not a string", i, typeName(item))}
 			}
 		}
-		if r.complete > 0 && len(known) >= r.complete {
-			return values{state: incomplete, why: fmt.Sprintf("the list has %d entries or more, where the provider cuts it", r.complete)}
-		}
-		return values{state: present, list: true, many: known}
+		return r.whole(known)
 	}
 	return values{state: malformedValue, why: "it is an object"}
+}
+
+// whole takes a list, unless it is as long as one that has been cut.
+func (r *claim) whole(list []any) values {
+	if r.complete > 0 && len(list) >= r.complete {
+		return values{state: incomplete, why: fmt.Sprintf("the list has %d entries or more, where the provider cuts it", r.complete)}
+	}
+	return values{state: present, list: true, many: list}
 }
 
 // leftOut says why the token itself tells that the claim is elsewhere. See
