@@ -1,0 +1,4 @@
+package yamlpolicy
+
+// Next reads one document.
+var Next = next
