@@ -32,8 +32,8 @@ const answerLimit = 64 << 10
 // try is one attempt of one call: from asking the source to judging the answer.
 type try struct {
 	*Exchanger
+	order    order
 	number   int
-	get      obtain
 	question question
 	event    Event
 }
@@ -55,6 +55,12 @@ func (t *try) make(ctx context.Context) (*oauth2.Token, *Error) {
 
 func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
 	t.question = question{host: t.origin.String(), account: t.cfg.AccountID, audience: t.cfg.Audience}
+	if g := t.order.grant; g != nil { // before the network
+		t.event.Grant, t.question.target = *g, g.Target
+		if failure := t.within(g.Target); failure != nil {
+			return nil, failure
+		}
+	}
 	p, err := t.locator.place(ctx)
 	if err != nil {
 		return nil, t.placeError(ctx, err)
@@ -63,7 +69,7 @@ func (t *try) exchange(ctx context.Context) (*oauth2.Token, error) {
 	if t.question.audience == "" {
 		t.question.audience = p.audience
 	}
-	subject, grant, err := t.get(ctx, p)
+	subject, grant, err := t.obtain(ctx, p.audience, t.order)
 	t.event.Endpoint, t.event.Grant = p.endpoint, grant
 	t.question.subject, t.question.target = subject, grant.Target
 	t.question.scope = joinScopes(grant.Target.Scopes)
@@ -226,8 +232,8 @@ func (t *try) failure(ctx context.Context, err error) *Error {
 
 // explainTime adds what the clocks say about a refused subject token.
 func (t *try) explainTime(failure *Error) {
-	if failure.Kind == KindSubjectExpired && t.cfg.Subject != nil && !mints(t.cfg.Subject) {
-		failure.addHint(fmt.Sprintf("the token comes from %s: whoever provides it must renew it", sourceName(t.cfg.Subject)))
+	if source := t.order.source; failure.Kind == KindSubjectExpired && source != nil && !mints(source) {
+		failure.addHint(fmt.Sprintf("the token comes from %s: whoever provides it must renew it", sourceName(source)))
 	}
 	failure.addHint(t.clock.Hint(time.Now(), "the token endpoint"))
 }
@@ -237,19 +243,20 @@ func (t *try) explainTime(failure *Error) {
 // new one just now.
 func (t *try) rotated(ctx context.Context, err *Error) bool {
 	switch err.Kind {
-	case KindNoPolicy, KindSubject, KindSubjectExpired:
+	case KindNoPolicy, KindSubject, KindSubjectExpired, KindAudience:
 	default:
 		return false
 	}
-	if t.question.subject == nil || t.cfg.Subject == nil || mints(t.cfg.Subject) || t.event.Subject == "" {
+	source := t.order.source
+	if t.question.subject == nil || source == nil || mints(source) || t.event.Subject == "" {
 		return false
 	}
-	if keeper, ok := t.cfg.Subject.(oidc.Invalidator); ok {
+	if keeper, ok := source.(oidc.Invalidator); ok {
 		keeper.Invalidate(t.question.subject) // or it would give the same one again
 	}
 	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	fresh, _, ferr := t.get(bounded, &place{audience: t.question.audience})
+	fresh, _, ferr := t.obtain(bounded, t.question.audience, t.order)
 	return ferr == nil && fresh.Fingerprint() != t.event.Subject
 }
 

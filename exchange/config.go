@@ -169,8 +169,11 @@ func checkTarget(t claims.Target) (problems []error) {
 
 // joinScopes returns the scope parameter: sorted, each scope once.
 func joinScopes(scopes []string) string {
-	if len(scopes) == 0 {
+	switch len(scopes) {
+	case 0:
 		return DefaultScope
+	case 1:
+		return scopes[0]
 	}
 	sorted := slices.Sorted(slices.Values(scopes))
 	return strings.Join(slices.Compact(sorted), " ")

@@ -3,13 +3,10 @@ package exchange
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -57,7 +54,7 @@ func New(cfg Config) (*Exchanger, error) {
 //
 // Most programs want a cache around it: Token posts on every call.
 func (x *Exchanger) Token(ctx context.Context) (*oauth2.Token, error) {
-	return x.run(ctx, maxAttempts, x.own)
+	return x.run(ctx, maxAttempts, order{source: x.cfg.Subject})
 }
 
 // TokenOnce is [Exchanger.Token] with one attempt, and one more if the subject
@@ -65,26 +62,43 @@ func (x *Exchanger) Token(ctx context.Context) (*oauth2.Token, error) {
 // while it still holds a usable token: then nobody waits, and the next flight
 // comes soon.
 func (x *Exchanger) TokenOnce(ctx context.Context) (*oauth2.Token, error) {
-	return x.run(ctx, 1, x.own)
+	return x.run(ctx, 1, order{source: x.cfg.Subject})
 }
 
 // Exchange exchanges a given subject token for target as. With a Policy the
 // target must select a service principal or a group, usually because a policy
-// chose it for the person on whose behalf a service presents its own token.
-// Without one it must stay within the configuration; fields left empty take the
-// configuration's. It makes up to three attempts with the same token.
+// chose it for the person on whose behalf a service presents its own token; see
+// [Exchanger.ExchangeFor], which also says so in the grant. Without one it must
+// stay within the configuration; fields left empty take the configuration's. It
+// makes up to three attempts with the same token.
 func (x *Exchanger) Exchange(ctx context.Context, subject *oidc.Token, as claims.Target) (*oauth2.Token, error) {
-	return x.run(ctx, maxAttempts, func(context.Context, *place) (*oidc.Token, claims.Grant, error) {
-		if subject == nil {
-			return nil, claims.Grant{}, &Error{Op: opExchange, Kind: KindSource, Err: errors.New("no subject token was given")}
-		}
+	grant := claims.Grant{Target: as}
+	if subject != nil {
 		c := subject.UnverifiedClaims()
-		grant := claims.Grant{Issuer: c.Issuer(), Subject: c.Subject(), Target: as}
-		if x.cfg.Policy == nil {
-			grant.Target = x.fill(as)
+		grant.Issuer, grant.Subject = c.Issuer(), c.Subject()
+	}
+	return x.ExchangeFor(ctx, grant, oidc.SourceFunc(func(context.Context, string) (*oidc.Token, error) {
+		if subject == nil {
+			return nil, errors.New("no subject token was given")
 		}
-		return subject, grant, x.within(as)
-	})
+		return subject, nil
+	}))
+}
+
+// ExchangeFor exchanges what subject supplies under a grant that was decided
+// before, as by [Exchanger.Map], and maybe on another token: whoever the grant is
+// for gets its target, and [GrantOf] and the events tell of them. That is how
+// people reach a service principal whose federation policy trusts the service
+// that acts for them. subject is asked anew for each attempt, as [Exchanger.Token]
+// asks the configured Subject, which ExchangeFor does without.
+//
+// The target must be one that [Exchanger.Exchange] would take; any other is
+// refused before the network. The caller vouches for the rest of the grant.
+func (x *Exchanger) ExchangeFor(ctx context.Context, grant claims.Grant, subject oidc.Source) (*oauth2.Token, error) {
+	if x.cfg.Policy == nil {
+		grant.Target = x.fill(grant.Target)
+	}
+	return x.run(ctx, maxAttempts, order{source: subject, grant: &grant})
 }
 
 // SubjectKey returns the [Exchanger.Key] of what [Exchanger.Token] would
@@ -97,111 +111,11 @@ func (x *Exchanger) SubjectKey(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", x.placeError(ctx, err)
 	}
-	_, grant, err := x.own(ctx, p)
+	_, grant, err := x.obtain(ctx, p.audience, order{source: x.cfg.Subject})
 	if err != nil {
 		return "", err
 	}
 	return x.Key(grant.Target, grant.Issuer, grant.Subject), nil
-}
-
-// own gets the configured subject's token and decides about it.
-func (x *Exchanger) own(ctx context.Context, p *place) (*oidc.Token, claims.Grant, error) {
-	if x.cfg.Subject == nil {
-		return nil, claims.Grant{}, &Error{Op: opExchange, Kind: KindConfig, Err: field("Subject", "it is required for Token")}
-	}
-	audience := x.cfg.Audience
-	if audience == "" {
-		audience = p.audience
-	}
-	subject, err := x.cfg.Subject.Token(ctx, audience)
-	switch {
-	case err != nil:
-		return nil, claims.Grant{}, &Error{Op: opExchange, Kind: KindSource, Err: err}
-	case subject == nil:
-		return nil, claims.Grant{}, &Error{Op: opExchange, Kind: KindSource, Err: errors.New("the source returned neither a token nor an error")}
-	}
-	grant, err := x.decide(ctx, subject)
-	return subject, grant, err
-}
-
-// decide says what the holder of a token may become.
-func (x *Exchanger) decide(ctx context.Context, subject *oidc.Token) (claims.Grant, error) {
-	c := subject.UnverifiedClaims()
-	if x.cfg.Policy == nil {
-		return claims.Grant{Issuer: c.Issuer(), Subject: c.Subject(), Target: x.fill(claims.Target{})}, nil
-	}
-	grant, err := x.cfg.Policy.Map(ctx, c)
-	if err != nil {
-		kind := KindDenied
-		if ctx.Err() != nil || passes(err) {
-			kind = KindUnavailable // whatever the policy had to ask
-		}
-		failure := &Error{Op: "map claims", Kind: kind, Err: err, Issuer: c.Issuer(), Subject: c.Subject()}
-		var r interface{ RetryAfter() time.Duration }
-		if kind == KindUnavailable && errors.As(err, &r) {
-			failure.Wait = min(max(r.RetryAfter(), 0), maxWait)
-		}
-		return grant, failure
-	}
-	return grant, x.within(grant.Target)
-}
-
-// passes reports whether a policy's error is about something that it could not
-// reach, and not a decision.
-func passes(err error) bool {
-	var t interface{ Temporary() bool }
-	var n net.Error
-	return errors.As(err, &t) && t.Temporary() || errors.As(err, &n) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// fill completes a target with the configuration's.
-func (x *Exchanger) fill(as claims.Target) claims.Target {
-	if as.ClientID == "" {
-		as.ClientID = x.cfg.ClientID
-	}
-	if as.AssumeGroup == "" {
-		as.AssumeGroup = x.cfg.AssumeGroup
-	}
-	if len(as.Scopes) == 0 {
-		as.Scopes = x.cfg.Scopes
-	}
-	return as
-}
-
-// within refuses a target that goes beyond the grant.
-func (x *Exchanger) within(as claims.Target) error {
-	refuse := func(kind Kind, format string, args ...any) error {
-		return &Error{Op: opExchange, Kind: kind, Err: fmt.Errorf(format, args...)}
-	}
-	if problems := checkTarget(as); len(problems) > 0 {
-		return refuse(KindConfig, "%w", errors.Join(problems...))
-	}
-	if x.cfg.Policy != nil {
-		if !as.Selects() {
-			return refuse(KindDenied, "the grant has no target; groups alone authorize nothing at the exchange, so give the policy's rule a target with a client_id or an assume_group")
-		}
-		return nil
-	}
-	switch allowed := x.fill(claims.Target{}); {
-	case as.ClientID != "" && !strings.EqualFold(as.ClientID, allowed.ClientID):
-		return refuse(KindDenied, "service principal %q is not the configured one", as.ClientID)
-	case as.AssumeGroup != "" && as.AssumeGroup != allowed.AssumeGroup:
-		return refuse(KindDenied, "group %q is not the configured one", as.AssumeGroup)
-	case beyond(as.Scopes, allowed.Scopes):
-		return refuse(KindDenied, "scopes %q are not all among the configured ones", as.Scopes)
-	}
-	return nil
-}
-
-// beyond reports whether a scope is asked for that is not allowed.
-func beyond(asked, allowed []string) bool {
-	if len(allowed) == 0 {
-		allowed = []string{DefaultScope}
-	}
-	return slices.ContainsFunc(asked, func(s string) bool {
-		return !slices.Contains(allowed, s)
-	})
 }
 
 const opExchange = "exchange token"
@@ -217,14 +131,17 @@ const (
 // wait is anything up to them, so that many callers do not come back at once.
 var backoff = [...]time.Duration{250 * time.Millisecond, time.Second}
 
-// obtain gets a subject token and what its holder may become.
-type obtain func(context.Context, *place) (*oidc.Token, claims.Grant, error)
+// order is what one call wants.
+type order struct {
+	source oidc.Source   // asked for the subject token of each attempt
+	grant  *claims.Grant // who it is for; nil: decided on the subject token
+}
 
 // run makes attempts until one succeeds or another would not help.
-func (x *Exchanger) run(ctx context.Context, attempts int, get obtain) (*oauth2.Token, error) {
+func (x *Exchanger) run(ctx context.Context, attempts int, o order) (*oauth2.Token, error) {
 	reread := false
 	for n := 1; ; n++ {
-		t := &try{Exchanger: x, number: n, get: get}
+		t := &try{Exchanger: x, order: o, number: n}
 		token, err := t.make(ctx)
 		if err == nil {
 			return token, nil
@@ -237,6 +154,30 @@ func (x *Exchanger) run(ctx context.Context, attempts int, get obtain) (*oauth2.
 			return nil, err
 		}
 	}
+}
+
+// obtain gets a subject token and says what its holder may become.
+func (x *Exchanger) obtain(ctx context.Context, wish string, o order) (*oidc.Token, claims.Grant, error) {
+	var grant claims.Grant
+	if o.grant != nil {
+		grant = *o.grant
+	}
+	if o.source == nil {
+		return nil, grant, &Error{Op: opExchange, Kind: KindConfig, Err: field("Subject", "it is required: there is no source of subject tokens")}
+	}
+	if x.cfg.Audience != "" {
+		wish = x.cfg.Audience
+	}
+	subject, err := o.source.Token(ctx, wish)
+	switch {
+	case err != nil:
+		return nil, grant, &Error{Op: opExchange, Kind: KindSource, Err: err}
+	case subject == nil:
+		return nil, grant, &Error{Op: opExchange, Kind: KindSource, Err: errors.New("the source returned neither a token nor an error")}
+	case o.grant == nil:
+		grant, err = x.Map(ctx, subject.UnverifiedClaims())
+	}
+	return subject, grant, err
 }
 
 // wait sleeps before attempt n+1 and reports whether it makes sense.

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -30,6 +30,18 @@ func GrantOf(t *oauth2.Token) (grant claims.Grant, ok bool) {
 	return grant, true
 }
 
+// WithGrant returns a copy of t that carries g: for whoever keeps tokens and has
+// decided anew about their holder, whose groups or rules may have changed since
+// the exchange although the token is the same. It changes what [GrantOf] says and
+// nothing that Databricks knows. A nil t stays nil.
+func WithGrant(t *oauth2.Token, g claims.Grant) *oauth2.Token {
+	if t == nil {
+		return nil
+	}
+	scope, _ := t.Extra("scope").(string)
+	return withGrant(t, g, scope)
+}
+
 func withGrant(t *oauth2.Token, g claims.Grant, scope string) *oauth2.Token {
 	text, err := json.Marshal(g)
 	if err != nil {
@@ -47,17 +59,19 @@ func (x *Exchanger) Key(as claims.Target, issuer, subject string) string {
 	if x.cfg.Policy == nil {
 		as = x.fill(as)
 	}
-	scopes := slices.Sorted(slices.Values(as.Scopes))
-	if len(scopes) == 0 {
-		scopes = []string{DefaultScope}
+	text := make([]byte, 0, 1<<10)
+	write := func(s string) { // with its length, so that no two lists read alike
+		text = strconv.AppendInt(text, int64(len(s)), 10)
+		text = append(append(text, ':'), s...)
 	}
-	identity, err := json.Marshal([]any{
-		x.origin.String(), strings.ToLower(x.cfg.AccountID), strings.ToLower(as.ClientID), as.AssumeGroup,
-		slices.Compact(scopes), x.cfg.Audience, issuer, subject,
-	})
-	if err != nil {
-		panic("exchange: strings do not marshal") // cannot happen
-	}
-	sum := sha256.Sum256(identity)
+	write(x.origin.String())
+	write(strings.ToLower(x.cfg.AccountID))
+	write(strings.ToLower(as.ClientID))
+	write(as.AssumeGroup)
+	write(joinScopes(as.Scopes))
+	write(x.cfg.Audience)
+	write(issuer)
+	write(subject)
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
