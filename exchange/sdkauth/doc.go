@@ -34,6 +34,29 @@
 // not such a refusal. Requests whose body cannot be read again fail, and the next
 // one has the new token. Tokens go to the config's own host only.
 //
+// # Identity context
+//
+// Databricks' audit log says which service principal or user a call was made as,
+// and not which identity of the provider stands behind it. [Strategy.Tags] makes
+// each call say so in its User-Agent, which the audit log and the query history
+// keep, without naming anybody:
+//
+//	… auth/brickfed-oidc brickfed_subject/3s7r6zszfw5axrk2a6izxcib brickfed_rule/prod
+//
+// The parts are those of the grant under which the token on that very request was
+// exchanged, also if the request is sent again with another token. They are put on
+// by the config's HTTPTransport, so a request that is signed by
+// Config.Authenticate and sent by another transport has none, and a redirect does
+// not carry them to another host. Not tagged either are requests with a token that
+// has no grant, such as one from a source of tokens that is not this module's, the
+// exchange itself, and calls to model serving's data plane, which have tokens of
+// their own. A token that a service exchanged on a person's behalf (see
+// exchange.Exchanger.Exchange) has the service's grant: tag by the person's what
+// is done for the person.
+//
+// Statements, jobs, clusters and MLflow runs take tags as well: package
+// [github.com/brickfed/brickfed/exchange/sdkclient] puts them there.
+//
 // # Environment and profiles
 //
 // A config without Loaders of its own is filled as the SDK does it, first from

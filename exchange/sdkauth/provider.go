@@ -27,6 +27,7 @@ const defaultTimeout = 60 * time.Second
 type provider struct {
 	host   string // origin that gets them
 	tokens exchange.TokenSource
+	tags   *tagger // nil if there are none
 }
 
 var _ credentials.OAuthCredentialsProvider = (*provider)(nil)
@@ -54,7 +55,11 @@ func newProvider(s Strategy, cfg *config.Config, said explicit) (*provider, erro
 		opts.DisableAsync = opts.DisableAsync || cfg.DisableAsyncTokenRefresh
 		tokens = cache.New(tokens, opts)
 	}
-	return &provider{host: originOf(cfg.Host), tokens: tokens}, nil
+	p := &provider{host: originOf(cfg.Host), tokens: tokens}
+	if s.tagged() {
+		p.tags = &tagger{options: s.Tags}
+	}
+	return p, nil
 }
 
 // SetHeaders puts the token on a request, under the request's context, which

@@ -9,6 +9,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/config/credentials"
 
 	"github.com/brickfed/brickfed/cache"
+	"github.com/brickfed/brickfed/claims"
 	"github.com/brickfed/brickfed/exchange"
 	"github.com/brickfed/brickfed/oidc"
 )
@@ -33,6 +34,7 @@ const name = "brickfed-oidc"
 //     the environment make the SDK refuse the config;
 //   - DATABRICKS_DEBUG_HEADERS in the environment makes the SDK log the token;
 //   - a token that an API refuses is not replaced until it ends;
+//   - Tags are an error, because there is no transport that would put them on;
 //   - TokenAudience is a wish, since nobody knows whether it was set or learned
 //     from the host, and the subject token's aud is not checked before the
 //     exchange;
@@ -63,13 +65,20 @@ type Strategy struct {
 	// DisableAsyncTokenRefresh has the effect of Cache.DisableAsync.
 	Cache cache.Options
 
+	// Tags puts the identity context of each token's grant, as a pseudonym unless
+	// Readable, into the User-Agent of the calls that are made with the token: see
+	// [claims.Grant.Tags] and the package documentation. Optional; the zero value
+	// adds nothing. Key is required if any of its fields is set. There is room for
+	// 9 Extra tags if Readable, else for 11. Do not change Extra afterwards.
+	Tags claims.TagOptions
+
 	// OnExchange is told of each exchange and its outcome, in the goroutine that
 	// made it. Optional. It must be safe for concurrent use and return soon.
 	OnExchange func(context.Context, exchange.Event)
 
-	// Tokens replaces the exchange and all fields above but Cache: for example
-	// an [exchange.Direct], or a cache that other parts of the program use too. A
-	// source without a method Invalidate gets a cache in front. Optional. The
+	// Tokens replaces the exchange and all fields above but Cache and Tags: for
+	// example an [exchange.Direct], or a cache that other parts of the program use
+	// too. A source without a method Invalidate gets a cache in front. Optional. The
 	// tokens go to the host of each config that the strategy is applied to, and
 	// a config derived from it for another host is refused. GroupID and Scopes of
 	// the config must be empty.
@@ -87,7 +96,11 @@ func (s Strategy) Name() string { return name }
 // does no harm. The result implements credentials.OAuthCredentialsProvider. Its
 // errors say everything at once that is wrong with the strategy and the config.
 func (s Strategy) Configure(_ context.Context, cfg *config.Config) (credentials.CredentialsProvider, error) {
-	if err := errors.Join(s.problems(cfg)...); err != nil {
+	problems := s.problems(cfg)
+	if s.tagged() {
+		problems = append(problems, errors.New("Strategy.Tags: a strategy that is put into Config.Credentials by hand cannot put them on requests; use Apply, or leave them out"))
+	}
+	if err := errors.Join(problems...); err != nil {
 		return nil, wrap("configure", err)
 	}
 	p, err := newProvider(s, cfg, explicit{})
@@ -100,6 +113,9 @@ func (s Strategy) Configure(_ context.Context, cfg *config.Config) (credentials.
 // problems returns what is wrong with the strategy before the config is resolved.
 func (s Strategy) problems(cfg *config.Config) (problems []error) {
 	problem := func(text string) { problems = append(problems, errors.New(text)) }
+	if err := s.tagProblem(); err != nil {
+		problems = append(problems, err)
+	}
 	if s.Tokens != nil {
 		if s.Subject != nil || s.Policy != nil || s.ClientID != "" || s.AccountWide || s.OnExchange != nil {
 			problem("Strategy.Tokens: it replaces the exchange; leave Subject, Policy, ClientID, AccountWide and OnExchange empty")

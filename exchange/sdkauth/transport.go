@@ -15,7 +15,8 @@ import (
 
 // recovery is a config's HTTPTransport. It sends requests through base, and those
 // that a provider has signed through an exchange.Transport of that provider,
-// which replaces a token that the host refuses. The provider is found by the
+// which replaces a token that the host refuses, and puts the tags of the token's
+// grant on them. The provider is found by the
 // request, not by the transport: configs derived from one another share it.
 type recovery struct{ base http.RoundTripper }
 
@@ -35,6 +36,10 @@ func (t *recovery) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.base.RoundTrip(req)
 	}
 	ours := exchange.Transport{Host: s.by.host, Tokens: s.by.tokens, Base: t.base}
+	if s.by.tags != nil {
+		both := &tagging{by: s.by, base: t.base}
+		ours.Tokens, ours.Base = both, both
+	}
 	return ours.RoundTrip(req)
 }
 
