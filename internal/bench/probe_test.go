@@ -70,6 +70,12 @@ var (
 	badSignatures = &probe{title: "100 bad signatures under a known key ID: key set fetches"}
 	withdrawn     = &probe{title: "Token of a key withdrawn 24 h ago is accepted", unit: "yes"}
 
+	mapGroups    = &probe{title: "40 groups by one rule that renames 10 of them", unit: "time", chart: "map-groups"}
+	mapGitHub    = &probe{title: "A GitHub token by two rules with targets", unit: "time", chart: "map-github"}
+	mapThousand  = &probe{title: "1,000 groups by four rules that rename 50 each", unit: "time", chart: "map-thousand"}
+	policyLoad   = &probe{title: "Load 500 rules", unit: "time", chart: "policy-load"}
+	parsePayload = &probe{title: "Decode the payload of a Keycloak token", unit: "time", chart: "parse"}
+
 	programSize = &probe{title: "Program for linux, stripped", unit: "MB", chart: "program-size"}
 )
 
@@ -83,6 +89,8 @@ var tables = []table{
 		coldStart, steady, ownTransport, firstFailure, firstWorks, typedError, revoked, noExpiresIn, idleEnd, nilToken,
 	}},
 	{"Verifiers", []*probe{unknownKeys, badSignatures, withdrawn}},
+	{"Policies", []*probe{mapGroups, mapGitHub, mapThousand, policyLoad}},
+	{"Payloads", []*probe{parsePayload}},
 	{"Size", []*probe{programSize}},
 }
 
@@ -130,12 +138,24 @@ func (p *probe) text(v float64) string {
 		return map[bool]string{true: "yes", false: "no"}[v != 0]
 	case "ns", "MB":
 		return strconv.FormatFloat(v, 'f', 1, 64) + " " + p.unit
+	case "time":
+		return duration(v)
 	case "min":
 		return fmt.Sprintf("%d:%02d", int(v)/60, int(v)%60)
 	case "ms", "s":
 		return strconv.FormatFloat(v, 'f', 0, 64) + " " + p.unit
 	}
 	return strconv.FormatFloat(v, 'f', 0, 64)
+}
+
+// duration writes nanoseconds in the unit that leaves one to three digits before
+// the point.
+func duration(ns float64) string {
+	unit := 0
+	for ; ns >= 1000 && unit < 2; unit++ {
+		ns /= 1000
+	}
+	return strconv.FormatFloat(ns, 'f', 1, 64) + " " + [...]string{"ns", "µs", "ms"}[unit]
 }
 
 func TestMain(m *testing.M) {
