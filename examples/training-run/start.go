@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/sql"
 
 	"github.com/brickfed/brickfed/claims"
+	"github.com/brickfed/brickfed/exchange/sdkclient"
 )
 
 // sparkVersion is the runtime of the clusters: one with long-term support.
@@ -50,12 +50,8 @@ func (t *training) start(ctx context.Context, client *databricks.WorkspaceClient
 
 func (t *training) statement(ctx context.Context, client *databricks.WorkspaceClient, tags claims.Tags) (string, error) {
 	request := sql.ExecuteStatementRequest{Statement: "SELECT current_user()", WarehouseId: t.warehouse}
-	query, err := tags.Query(nil)
-	if err != nil {
+	if err := sdkclient.TagStatement(&request, tags); err != nil {
 		return "", err
-	}
-	for _, key := range slices.Sorted(maps.Keys(query)) {
-		request.QueryTags = append(request.QueryTags, sql.QueryTag{Key: key, Value: query[key]})
 	}
 	response, err := client.StatementExecution.ExecuteStatement(ctx, request)
 	if err != nil {
@@ -66,15 +62,14 @@ func (t *training) statement(ctx context.Context, client *databricks.WorkspaceCl
 
 // cluster does not wait until the cluster runs.
 func (t *training) cluster(ctx context.Context, client *databricks.WorkspaceClient, tags claims.Tags) (string, error) {
-	custom, err := tags.Cluster(nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := client.Clusters.Create(ctx, compute.CreateCluster{
+	request := compute.CreateCluster{
 		ClusterName: "training", SparkVersion: sparkVersion, NodeTypeId: t.nodeType, NumWorkers: 1,
 		AutoterminationMinutes: 10,
-		CustomTags:             custom,
-	})
+	}
+	if err := sdkclient.TagCluster(&request, tags); err != nil {
+		return "", err
+	}
+	response, err := client.Clusters.Create(ctx, request)
 	if err != nil {
 		return "", err
 	}
@@ -85,21 +80,22 @@ func (t *training) cluster(ctx context.Context, client *databricks.WorkspaceClie
 // tags, but its cluster has. It does not wait for the run's end. If the grant's
 // target is a group, the run becomes that of the token, which is the group's.
 func (t *training) job(ctx context.Context, client *databricks.WorkspaceClient, grant claims.Grant, tags claims.Tags) (string, error) {
-	custom, err := tags.Cluster(nil)
-	if err != nil {
-		return "", err
-	}
 	request := jobs.SubmitRun{
 		RunName: "training",
 		Tasks: []jobs.SubmitTask{{
 			TaskKey:         "train",
 			SparkPythonTask: &jobs.SparkPythonTask{PythonFile: t.script},
-			NewCluster:      &compute.ClusterSpec{SparkVersion: sparkVersion, NodeTypeId: t.nodeType, NumWorkers: 1, CustomTags: custom},
+			NewCluster:      &compute.ClusterSpec{SparkVersion: sparkVersion, NodeTypeId: t.nodeType, NumWorkers: 1},
 		}},
 	}
-	if principal, err := grant.RunAs(); err == nil {
-		request.RunAs = &jobs.JobRunAs{ServicePrincipalName: principal}
-	} else {
+	untagged, err := sdkclient.TagSubmit(&request, tags)
+	if err != nil {
+		return "", err
+	}
+	if len(untagged) > 0 {
+		fmt.Fprintln(t.progress, "tasks without tags, because no cluster is made for them:", untagged)
+	}
+	if request.RunAs, err = sdkclient.RunAs(grant); err != nil {
 		fmt.Fprintln(t.progress, "the job run has no run_as:", err)
 	}
 	response, err := client.Jobs.Submit(ctx, request)
@@ -111,12 +107,8 @@ func (t *training) job(ctx context.Context, client *databricks.WorkspaceClient, 
 
 func (t *training) mlflowRun(ctx context.Context, client *databricks.WorkspaceClient, tags claims.Tags) (string, error) {
 	request := ml.CreateRun{ExperimentId: t.experiment, RunName: "training", StartTime: time.Now().UnixMilli()}
-	own, err := tags.Run(nil)
-	if err != nil {
+	if err := sdkclient.TagRun(&request, tags); err != nil {
 		return "", err
-	}
-	for _, key := range slices.Sorted(maps.Keys(own)) {
-		request.Tags = append(request.Tags, ml.RunTag{Key: key, Value: own[key]})
 	}
 	response, err := client.Experiments.CreateRun(ctx, request)
 	if err != nil {
