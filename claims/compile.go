@@ -69,6 +69,7 @@ type compiler struct {
 	decoder
 	options options
 	groups  map[string]bool
+	unread  []Finding // for Lint
 }
 
 func (c *compiler) policy(tree map[string]any) []*issuer {
@@ -161,12 +162,12 @@ func (c *compiler) optional(path string, o map[string]any, name string) []string
 
 // shapes reads split and complete, which are about claims that rules read.
 func (c *compiler) shapes(is *issuer, path string, o map[string]any) {
-	find := func(path, name string) *claim {
+	const unreadClaim = "no rule reads this claim; a name is literal, or a JSON pointer from its first slash on"
+	find := func(name string) *claim {
 		if i, known := is.index[literal(name)]; known {
 			return &is.claims[i]
 		}
-		c.bad(path, "no rule reads this claim; a name is literal, or a JSON pointer from its first slash on")
-		return &claim{}
+		return nil
 	}
 	c.members(path, o, "split", func(path, name string, v any) {
 		s, ok := v.(string)
@@ -174,7 +175,11 @@ func (c *compiler) shapes(is *issuer, path string, o map[string]any) {
 			c.bad(path, "it is the one ASCII character between two values")
 			return
 		}
-		find(path, name).split = s[0]
+		if read := find(name); read != nil {
+			read.split = s[0]
+		} else {
+			c.unread = append(c.unread, Finding{path, unreadClaim})
+		}
 	})
 	c.members(path, o, "complete", func(path, name string, v any) {
 		text, _ := v.(number)
@@ -183,7 +188,11 @@ func (c *compiler) shapes(is *issuer, path string, o map[string]any) {
 			c.bad(path, "it is the number of entries, 1 or more, from which on the list may have been cut")
 			return
 		}
-		find(path, name).complete = n
+		if read := find(name); read != nil {
+			read.complete = n
+		} else {
+			c.bad(path, unreadClaim) // a slip here would turn the guard off
+		}
 	})
 }
 

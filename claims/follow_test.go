@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,12 +60,12 @@ func TestLive_follow(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var live claims.Live
-		var events []claims.Reload
-		file := claims.File{Path: path, Interval: time.Second, OnReload: func(r claims.Reload) { events = append(events, r) }}
-		if err := live.Follow(t.Context(), file); err == nil || len(events) != 1 || events[0].Err == nil {
-			t.Fatalf("without a file: %v, %v", err, events)
+		var log reloads
+		file := claims.File{Path: path, Interval: time.Second, OnReload: log.add}
+		if err := live.Follow(t.Context(), file); err == nil || len(log.all()) != 1 || log.all()[0].Err == nil {
+			t.Fatalf("without a file: %v, %v", err, log.all())
 		}
-		events = nil
+		log.events = nil
 		write(simplePolicy("one"), time.Now())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -72,6 +74,7 @@ func TestLive_follow(t *testing.T) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
+			events := log.all()
 			if len(events) != want {
 				t.Fatalf("%s: %d events, want %d: %v", what, len(events), want, events)
 			}
@@ -89,7 +92,7 @@ func TestLive_follow(t *testing.T) {
 			t.Errorf("changed: %+v", second)
 		}
 		write(`{"version":`, time.Now())
-		if bad := step("broken", 3, 2*time.Second); bad.Err == nil || bad.Policy != events[1].Policy {
+		if bad := step("broken", 3, 2*time.Second); bad.Err == nil || bad.Policy != log.all()[1].Policy {
 			t.Errorf("broken: %+v", bad)
 		}
 		step("still broken", 3, 5*time.Second)
@@ -107,6 +110,24 @@ func TestLive_follow(t *testing.T) {
 			t.Errorf("Follow returned %v", err)
 		}
 	})
+}
+
+// reloads collects events.
+type reloads struct {
+	mu     sync.Mutex // guards events
+	events []claims.Reload
+}
+
+func (r *reloads) add(e claims.Reload) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+func (r *reloads) all() []claims.Reload {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
 }
 
 func TestLive_followConverts(t *testing.T) {

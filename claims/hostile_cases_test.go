@@ -104,8 +104,11 @@ var (
 	onSuspended = guardDeny(`"groups":"dbx-suspended"`, `"groups":["vpn-users"]`)
 	onScopes    = guardOf(`"split":{"scp":" "},"rules":[{"name":"r","when":{"scp":"sql.read"},"groups":["staff"]}]`,
 		`"scp":"openid sql.read"`)
-	onRoles = guardRule(`"/resource_access/databricks/roles":"sql-admin"`, `"resource_access":{"databricks":{"roles":["sql-admin"]}}`)
-	onPaths = guardOf(`"rules":[
+	onCutScopes = guardOf(`"split":{"scp":" "},"complete":{"scp":3},"rules":[{"name":"r","when":{"scp":"sql.read"},"groups":["staff"]}]`,
+		`"scp":"openid sql.read"`)
+	onAnyScope = guardOf(`"split":{"scp":" "},"rules":[{"name":"r","when":{"scp":{"present":true}},"groups":["staff"]}]`, `"scp":"openid"`)
+	onRoles    = guardRule(`"/resource_access/databricks/roles":"sql-admin"`, `"resource_access":{"databricks":{"roles":["sql-admin"]}}`)
+	onPaths    = guardOf(`"rules":[
 		{"name":"engineers","when":{"groups":"/data/engineering"},"groups":["data-engineers"]},
 		{"name":"teams","when":{"groups":{"glob":"/data/engineering/*"}},"groups":["team-${1}"]}]`, `"groups":["/data/engineering"]`)
 	onProtected = guardRule(`"ref_protected":true`, `"ref_protected":true`)
@@ -224,6 +227,7 @@ var attacksStringsAndLists = []attack{
 	{"scopes joined by a tab", onScopes, mallory(`"scp":"openid\tsql.read"`), wantNoMatch},
 	{"scopes joined by a line feed", onScopes, mallory(`"scp":"openid\nsql.read"`), wantNoMatch},
 	{"scopes joined by commas", onScopes, mallory(`"scp":"openid,sql.read"`), wantNoMatch},
+	{"scopes that are separators only", onAnyScope, mallory(`"scp":"  "`), wantNoMatch},
 	{"joined scopes in a list are not split", onScopes, mallory(`"scp":["openid sql.read"]`), wantNoMatch},
 }
 
@@ -459,6 +463,8 @@ var attacksUnicodeTricks = []attack{
 	{"lookalikes of a group that is folded", onFolded, "groups-unicode", wantNoMatch},
 	{"Kelvin sign for k", onFolded, mallory(`"groups":["\u212a8s"]`), wantNoMatch},
 	{"long s for s", onFolded, mallory(`"groups":["k8\u017f"]`), wantNoMatch},
+	{"Kelvin sign for k, in a folded glob", guardRule(`"groups":{"glob":"k8s-*","fold":true}`, `"groups":"K8S-x"`), mallory(`"groups":["\u212a8s-x"]`), wantNoMatch},
+	{"Kelvin sign for k, in a folded regex", guardRule(`"groups":{"regex":"k8s-[a-z]","fold":true}`, `"groups":"K8S-X"`), mallory(`"groups":["\u212a8s-x","K8S-\u212a"]`), wantNoMatch},
 	{"capitals without fold", onGroups, mallory(`"groups":["DBX-DATA-ENGINEERS"]`), wantNoMatch},
 	{"accent as a letter of its own", guardRule(`"groups":"\u00e9quipe"`, `"groups":"équipe"`), mallory(`"groups":"e\u0301quipe"`), wantNoMatch},
 	{"fold beyond ASCII", guardRule(`"groups":{"any":["équipe"],"fold":true}`, `"groups":"éQUIPE"`), mallory(`"groups":"\u00c9quipe"`), wantNoMatch},
@@ -507,6 +513,7 @@ var attacksOverage = []attack{
 	{"list longer than the cut", onGroups, mallory(longList(150)), wantIncomplete},
 	{"one group a hundred times", onGroups, mallory(`"groups":["dbx-data-engineers"` + strings.Repeat(`,"dbx-data-engineers"`, 99) + `]`), wantIncomplete},
 	{"list cut at 100, in Okta's example", onOkta, altered(altered(onOkta.honest, "groups", `["x"`+strings.Repeat(`,"x"`, 99)+`]`), "nonce", `"n"`), wantIncomplete},
+	{"joined scopes cut at three", onCutScopes, mallory(`"scp":"a b sql.read"`), wantIncomplete},
 	{"claim names as a list", onGroups, mallory(`"_claim_names":["groups"],"groups":["dbx-data-engineers"]`), wantIncomplete},
 	{"claim names with a null", onGroups, mallory(`"_claim_names":{"groups":null},"groups":["dbx-data-engineers"]`), wantIncomplete},
 	{"another claim elsewhere", onGroups, mallory(`"_claim_names":{"wids":"src1"},"groups":["dbx-team-x"]`), wantGroups("team-x")},

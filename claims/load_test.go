@@ -38,7 +38,6 @@ func TestLoad_problems(t *testing.T) {
 		{"split by two", issuer(`"split":{"v":", "},"require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].split.v", "one ASCII character"},
 		{"split by é", issuer(`"split":{"v":"é"},"require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].split.v", "one ASCII character"},
 		{"split by a number", issuer(`"split":{"v":1},"require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].split.v", "one ASCII character"},
-		{"split of nothing", issuer(`"split":{"w":" "},"require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].split.w", "no rule reads this claim"},
 		{"split is a text", issuer(`"split":" ","require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].split", "not an object"},
 		{"complete at 0", issuer(`"complete":{"v":0},"require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].complete.v", "1 or more"},
 		{"complete as text", issuer(`"complete":{"v":"9"},"require":{"v":"x"},"default":{"groups":["g"]}`), "issuers[0].complete.v", "1 or more"},

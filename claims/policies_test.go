@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -339,8 +340,8 @@ func other(v any) any {
 	panic("claims_test: a matcher has a value of no known type")
 }
 
-// policies returns the example policies by file name.
-func policies(t testing.TB) map[string][]byte {
+// policies returns the example policies by file name, in order.
+func policies(t testing.TB) iter.Seq2[string, []byte] {
 	t.Helper()
 	files, err := filepath.Glob("testdata/policies/*.json")
 	if err != nil {
@@ -349,11 +350,13 @@ func policies(t testing.TB) map[string][]byte {
 	if len(files) != 21 {
 		t.Fatalf("got %d policies, want 21", len(files))
 	}
-	all := map[string][]byte{}
-	for _, file := range files {
-		all[filepath.Base(file)] = read(t, file)
+	return func(yield func(string, []byte) bool) {
+		for _, file := range files {
+			if !yield(filepath.Base(file), read(t, file)) {
+				return
+			}
+		}
 	}
-	return all
 }
 
 func readTree(t testing.TB, data []byte) map[string]any {

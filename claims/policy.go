@@ -80,7 +80,7 @@ func Load(data []byte, opts ...Option) (*Policy, error) {
 	for _, is := range issuers {
 		p.issuers[is.name] = is
 	}
-	lint := linter{}
+	lint := linter{found: c.unread}
 	if len(c.problems) == 0 {
 		lint.check(issuers)
 		if c.options.broker {

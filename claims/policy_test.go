@@ -94,7 +94,7 @@ func TestLoad_everythingAtOnce(t *testing.T) {
 		"issuers[1].rules[2].name", "issuers[1].rules[2].when", "issuers[1].rules[2].groups[0]", "issuers[1].rules[2].target.client_id",
 		"issuers[1].rules[3].when.email", "issuers[1].rules[3].when.ref.globs", "issuers[1].rules[4].when.a", "issuers[1].rules[4].when.b",
 		"issuers[1].rules[4].when.c", "issuers[1].rules[4].when.d.predicate", "issuers[1].rules[4].groups", "issuers[1].rules[4].target.assume_group",
-		"issuers[1].rules[4].target.scopes[0]", "issuers[1].rules[5].groups", "issuers[1].rules[6]", "issuers[1].split.nobody", "issuers[1].complete.ref",
+		"issuers[1].rules[4].target.scopes[0]", "issuers[1].rules[5].groups", "issuers[1].rules[6]", "issuers[1].complete.ref",
 		"tests[0].claims", "tests[0].want", "tests[1].name", "tests[1].claims.set./a~", "tests[1].want.error", "tests[1].want",
 	}
 	var got []string

@@ -127,18 +127,18 @@ func TestFollow_triesAgain(t *testing.T) {
 		if err := live.Replace([]byte(simplePolicy("old"))); err != nil {
 			t.Fatal(err)
 		}
-		var events []claims.Reload
+		var log reloads
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go func() {
 			_ = live.Follow(ctx, claims.File{
 				Path: path, Interval: time.Second, Options: []claims.Option{claims.WithTestFiles(os.DirFS(dir))},
-				OnReload: func(r claims.Reload) { events = append(events, r) },
+				OnReload: log.add,
 			})
 		}()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if len(events) != 1 || events[0].Err == nil {
+		if events := log.all(); len(events) != 1 || events[0].Err == nil {
 			t.Fatalf("got %v, want one failure", events)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(`{"iss":"i","sub":"s"}`), 0o600); err != nil {
@@ -146,7 +146,7 @@ func TestFollow_triesAgain(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if len(events) != 2 || events[1].Err != nil {
+		if events := log.all(); len(events) != 2 || events[1].Err != nil {
 			t.Errorf("got %v, want a reload", events)
 		}
 		cancel()

@@ -166,14 +166,35 @@ func TestTags_limits(t *testing.T) {
 	}
 }
 
+// Keys, values and two separators for each count.
 func TestTags_queryBytes(t *testing.T) {
 	tags := mustTags(t, pipeline, claims.TagOptions{Key: newTagKey(t, tagSecret), Extra: numbered(10, strings.Repeat("日", 128))})
-	if _, err := tags.Query(nil); err != nil {
+	added, err := tags.Query(nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := tags.Query(map[string]string{"there": strings.Repeat("日", 2000)})
-	if err == nil || !strings.Contains(err.Error(), "bytes are too many") || !strings.Contains(err.Error(), "10000") {
-		t.Errorf("got error %v", err)
+	room := 10_000 - len("there") - 2
+	for key, value := range added {
+		room -= len(key) + len(value) + 2
+	}
+	for over := range 2 {
+		_, err := tags.Query(map[string]string{"there": strings.Repeat("x", room+over)})
+		if (err == nil) != (over == 0) || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("10001 bytes are too many, %d of them there already; the limit is 10000", room+1+len("there")+2)) {
+			t.Errorf("%d over: %v", over, err)
+		}
+	}
+}
+
+// Every ASCII character, in the middle of a value and as all of it.
+func TestFit_characters(t *testing.T) {
+	for place, takes := range languages {
+		for c := range byte(0x80) {
+			for _, value := range []string{"a" + string(rune(c)) + "a", string(rune(c))} {
+				if out := fitted(t, place, value); (out == value) != takes(value) || !takes(out) {
+					t.Errorf("%s of %q: %q", place, value, out)
+				}
+			}
+		}
 	}
 }
 

@@ -245,6 +245,7 @@ func TestTags_refuses(t *testing.T) {
 		{"key of 64 characters", pipeline, extra(strings.Repeat("k", 64)), []string{"63"}},
 		{"key of 63 characters", pipeline, extra(strings.Repeat("k", 63)), nil},
 		{"key of one character", pipeline, extra("k"), nil},
+		{"keys of all kinds of characters", pipeline, extra("aZ0_9b", "Za0_9B", "zA", "A9__0"), nil},
 		{"our own key", pipeline, extra("Brickfed_subject"), []string{"reserved"}},
 		{"the cluster's name", pipeline, extra("NAME"), []string{"reserved"}},
 		{"a default tag", pipeline, extra("ClusterId"), []string{"reserved"}},

@@ -310,6 +310,27 @@ func TestMemory_pause(t *testing.T) {
 	})
 }
 
+// Others do not make the resolver forget that it has to leave somebody alone.
+func TestMemory_failuresOutliveOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.answer(reply(500, "", "Retry-After", "300"))
+		_, err := w.groupsOf(t, with(t))
+		_ = failureOf(t, err)
+		w.answer(nil)
+		for _, id := range ids(4) {
+			time.Sleep(70 * time.Second)
+			if _, err := w.groupsOf(t, member(t, id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = w.groupsOf(t, with(t))
+		if failure := failureOf(t, err); failure.RetryAfter() != 20*time.Second {
+			t.Errorf("wait %v, want the 20s that are left", failure.RetryAfter())
+		}
+		w.wantRequests(t, 5)
+	})
+}
+
 func TestMemory_bounds(t *testing.T) {
 	t.Run("people", func(t *testing.T) {
 		m := graph.NewMemory()
@@ -317,7 +338,7 @@ func TestMemory_bounds(t *testing.T) {
 		for i, id := range all {
 			m.Touch(id)
 			m.Keep(id, []string{engineers})
-			if i%499 != 0 && i%(graph.MaxEntries/2) < graph.MaxEntries/2-3 {
+			if i%499 != 0 && (i+10)%(graph.MaxEntries/2) > 20 {
 				continue // counting takes its time
 			}
 			if people, _ := m.Size(); people > graph.MaxEntries {

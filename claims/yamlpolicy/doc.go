@@ -22,7 +22,7 @@
 //   - A text needs quotes if YAML 1.1, YAML 1.2 or a common parser may take it
 //     for something else: a number of any notation (12, 007, 0x1f, 1_000, 1e3,
 //     12:30), a boolean (true, yes, off, y), null, a date. So "assume_group:
-//     884100000000017" is an error and not a number with another value.
+//     884100000000017" is an error.
 //   - Keys are texts too: a table of numeric ids has them in quotes.
 //   - Values of matchers may be numbers and booleans, because claims are. A number
 //     is a decimal one, and all its digits stay: 1.0 is not 1. A boolean is true

@@ -20,10 +20,8 @@ func locate(err error, root *yaml.Node) error {
 	located.Problems = make([]claims.Finding, len(e.Problems))
 	f := finder{}
 	for i, p := range e.Problems {
-		if p.Path != "" {
-			n := f.find(root, root, p.Path)
-			p.Text = position(n.Line, n.Column) + p.Text
-		}
+		n := f.find(root, root, p.Path)
+		p.Text = position(n.Line, n.Column) + p.Text
 		located.Problems[i] = p
 	}
 	return &located

@@ -22,6 +22,7 @@ var conversions = []struct{ name, yaml, want string }{
 	{"texts in quotes", `issuers: [{allow: ["1", '007', "null", 'yes', "2026-01-01", "", "~"]}]`, `{"issuers":[{"allow":["1","007","null","yes","2026-01-01","","~"]}]}`},
 	{"texts without", `issuers: [{allow: [a, a b, "c" , 3f0c2a1e-1111-4000-8000-000000000001, 1.2.3, 12ab, team-*, -x, é]}]`, `{"issuers":[{"allow":["a","a b","c","3f0c2a1e-1111-4000-8000-000000000001","1.2.3","12ab","team-*","-x","é"]}]}`},
 	{"texts in blocks", "issuers: [{rules: [{deny: a\n  b}]}]\ntests:\n- name: |-\n    12\n- name: >-\n    yes\n    no\n", `{"issuers":[{"rules":[{"deny":"a b"}]}],"tests":[{"name":"12"},{"name":"yes no"}]}`},
+	{"replacement character", "deny: \uFFFD", "{\"deny\":\"\uFFFD\"}"},
 	{"escapes", `{a: "\t\0\x41\u2028\U0001F600\"\\"}`, `{"a":"\t\u0000A\u2028😀\"\\"}`},
 	{"matchers", "issuers:\n- require: {runner_id: 12270835, ratio: -1.50, email_verified: true, x: [a, 1, false], w: {none: [1, b], fold: true}, z: {present: false}}\n", `{"issuers":[{"require":{"runner_id":12270835,"ratio":-1.50,"email_verified":true,"x":["a",1,false],"w":{"none":[1,"b"],"fold":true},"z":{"present":false}}}]}`},
 	{"digits of numbers", "{a: 884100000000017884100000000017, b: 1.0, c: 0, d: -0.10}", `{"a":884100000000017884100000000017,"b":1.0,"c":0,"d":-0.10}`},
@@ -252,6 +253,7 @@ func TestJSON_bounds(t *testing.T) {
 		{"size as JSON", "a: [" + strings.Repeat("bbb,", 190_000) + "]", "written as JSON it has 1140007 bytes; the limit is 1048576"},
 		{"number", "a: " + strings.Repeat("1", 64), ""},
 		{"number and one more", "a: " + strings.Repeat("1", 65), "a: line 1, column 4: YAML readers take \"" + strings.Repeat("1", 64) + "\" for different things; write it as a decimal number, or put it in quotes"},
+		{"path that is not cut", "a: {? " + strings.Repeat("é", 64) + "\n: ~}", "a." + strings.Repeat("é", 64) + ": line 2, column 3: null has no meaning here; leave the key out, or put it in quotes"},
 		{"path", "a: {? " + strings.Repeat("é", 65) + "\n: ~}", "a." + strings.Repeat("é", 64) + "…: line 2, column 3: null has no meaning here; leave the key out, or put it in quotes"},
 	}
 	for _, tt := range tests {

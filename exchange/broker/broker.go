@@ -179,17 +179,16 @@ func (b *Broker) lookUp(ctx context.Context, key string, grant claims.Grant, who
 // fetch makes the exchange for a seat, whose holder was granted its target just
 // now. It serves all who wait at that seat.
 func (b *Broker) fetch(ctx context.Context, s *seat, grant claims.Grant, who *oidc.Verified) (*oauth2.Token, error) {
-	if b.service != nil {
-		token, err := b.exchanger.ExchangeFor(ctx, grant, b.service)
-		s.fetched(token, false)
-		return token, err
+	subject := b.service
+	if subject == nil {
+		own := &presented{broker: b, seat: s, who: who}
+		if token := s.kept(own.best(ctx)); token != nil {
+			return token, nil
+		}
+		subject = own
 	}
-	own := &presented{broker: b, seat: s, who: who}
-	if token := s.kept(own.best(ctx)); token != nil {
-		return token, nil
-	}
-	token, err := b.exchanger.ExchangeFor(ctx, grant, own)
-	s.fetched(token, true)
+	token, err := b.exchanger.ExchangeFor(ctx, grant, subject)
+	s.fetched(token)
 	return token, err
 }
 

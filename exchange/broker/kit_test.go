@@ -37,7 +37,7 @@ func groupID(n int) string { return fmt.Sprintf("8841000000000%02d", n) }
 
 // world is an identity provider, a Databricks account and a policy, in a bubble.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	idp      *oidctest.Server
 	dbx      *exchangetest.Server
 	verifier *oidc.Verifier
@@ -81,10 +81,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = dbx.Close() })
-	w := &world{idp: idp, dbx: dbx}
-	if tt, ok := t.(*testing.T); ok {
-		w.t = tt
-	}
+	w := &world{t: t, idp: idp, dbx: dbx}
 	w.verifier = &oidc.Verifier{Issuer: idp.Issuer(), Audiences: []string{app, dbx.AccountID()}, HTTPClient: idp.Client()}
 	return w
 }

@@ -69,7 +69,7 @@ func TestReplace_leaverWaitingInAnOutage(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			token, err := b.Token(t.Context(), ada)
-			wantKind(t, token, err, exchange.KindDenied)
+			_ = wantKind(t, token, err, exchange.KindDenied)
 		})
 		time.Sleep(time.Second)
 		w.set()
@@ -112,7 +112,7 @@ func TestReplace_duringAFlight(t *testing.T) {
 					wg.Go(func() {
 						token, err := b.Token(t.Context(), who)
 						if !tt.want.Selects() {
-							wantKind(t, token, err, exchange.KindDenied)
+							_ = wantKind(t, token, err, exchange.KindDenied)
 							return
 						}
 						if err != nil {
@@ -153,7 +153,7 @@ func TestReplace_duringARefresh(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.set()
 		token, err := b.Token(t.Context(), ada)
-		wantKind(t, token, err, exchange.KindDenied)
+		_ = wantKind(t, token, err, exchange.KindDenied)
 		if n := w.exchanges(); n != 3 {
 			t.Errorf("%d exchanges, want 3", n)
 		}

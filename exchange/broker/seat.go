@@ -19,7 +19,7 @@ type seat struct {
 	issuer, subject string
 
 	newest atomic.Pointer[oidc.Verified] // the one that ends last of those shown; nil: none is known to be better
-	last   atomic.Pointer[oauth2.Token]  // what the last exchange of the holder's own token brought
+	last   atomic.Pointer[oauth2.Token]  // what the last exchange brought; nil: nothing that may come back
 	handed atomic.Pointer[labelled]
 	until  atomic.Int64 // Unix time from which the seat is of no use
 
@@ -81,14 +81,10 @@ func (s *seat) retire() bool {
 	return false
 }
 
-// fetched notes what an exchange brought, and whether it was of the holder's own
-// token.
-func (s *seat) fetched(token *oauth2.Token, own bool) {
-	if token == nil {
-		return
-	}
-	s.extend(token.Expiry)
-	if own {
+// fetched notes what an exchange brought, or nil.
+func (s *seat) fetched(token *oauth2.Token) {
+	if token != nil {
+		s.extend(token.Expiry)
 		s.last.Store(token)
 	}
 }

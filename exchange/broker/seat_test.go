@@ -263,8 +263,8 @@ func TestSeats_backInTheMoment(t *testing.T) {
 		if hook.Load() != nil {
 			t.Error("no seat was removed")
 		}
-		if n := w.exchanges(); n != 6 {
-			t.Errorf("%d exchanges, want 2 before, 3 after, and the one that was revoked", n)
+		if w.minted != 6 {
+			t.Errorf("%d flights, want 2 before, 3 after, and the one that was revoked", w.minted)
 		}
 	})
 }
