@@ -103,4 +103,10 @@
 // A [Target] says what one token exchange asks for, and a [Grant] who may have it:
 // the holder of this token, at the time of the mapping, and not anybody whom the
 // holder acts for. Groups alone authorize nothing at the exchange.
+//
+// # Tags
+//
+// [Grant.Tags] names the identity behind what is done under a grant, by a keyed
+// pseudonym, in the form that query tags, jobs, clusters, MLflow runs and the
+// User-Agent take. Databricks wants no personal data in tags.
 package claims

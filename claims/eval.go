@@ -3,7 +3,6 @@ package claims
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 )
@@ -46,37 +45,6 @@ func (r *room) leave() {
 	clear(r.text)
 	r.names, r.text = r.names[:0], r.text[:0]
 	rooms.Put(r)
-}
-
-// nameSpan is a group: a literal one, or a part of the evaluation's text.
-type nameSpan struct {
-	literal    string
-	start, end int
-}
-
-// doubt says why a matcher cannot tell. The order is that of precedence: the
-// first settles that a rule which gives something does not match.
-type doubt int
-
-const (
-	certain doubt = iota
-	doubtAbsent
-	doubtType
-	doubtMalformed
-	doubtNone
-	doubtNoneType
-	doubtPredicate
-	doubtIncomplete
-)
-
-// verdict is the outcome of several matchers together.
-type verdict struct {
-	result  three
-	doubt   doubt
-	claim   string // the one that decided
-	index   int    // among the issuer's claims
-	err     error  // of a predicate
-	waiting bool   // an incomplete claim is among them
 }
 
 func (e *evaluation) run() (Grant, error) {
@@ -126,23 +94,6 @@ func (e *evaluation) run() (Grant, error) {
 		grant.Target.Scopes = slices.Clone(target.Scopes)
 	}
 	return grant, nil
-}
-
-// groups returns the names sorted and once each, with one allocation for the
-// text of all.
-func (e *evaluation) groups() []string {
-	if len(e.names) == 0 {
-		return nil
-	}
-	text := string(e.text)
-	groups := make([]string, len(e.names))
-	for i, n := range e.names {
-		if groups[i] = n.literal; n.literal == "" {
-			groups[i] = text[n.start:n.end]
-		}
-	}
-	slices.Sort(groups)
-	return slices.Compact(groups)
 }
 
 func (e *evaluation) noMatch() error {
@@ -253,18 +204,6 @@ func (e *evaluation) all(when []matcher, lookup *table) verdict {
 	return out
 }
 
-// take combines one more matcher into the verdict.
-func (v *verdict) take(result three, d doubt, claim string, index int, err error) {
-	v.waiting = v.waiting || d == doubtIncomplete
-	switch {
-	case v.result == no || result == yes:
-	case result == no:
-		*v = verdict{result: no, claim: claim, index: index}
-	case v.result == yes || d < v.doubt:
-		v.result, v.doubt, v.claim, v.index, v.err = unknown, d, claim, index, err
-	}
-}
-
 // value reads a claim once.
 func (e *evaluation) value(i int) *values {
 	v := &e.values[i]
@@ -360,66 +299,6 @@ func (e *evaluation) found(t *table) (three, doubt) {
 	return no, certain
 }
 
-func (e *evaluation) look(t *table) {
-	v := e.value(t.claim)
-	for i := range v.len() {
-		text, _ := v.at(i).(string)
-		for _, name := range t.groups[text] {
-			e.names = append(e.names, nameSpan{literal: name})
-		}
-	}
-}
-
-// expand makes a name of each value that the capturing matcher takes. A value
-// that gives no valid name counts as one that does not match.
-func (e *evaluation) expand(r *rule) bool {
-	m := &r.when[r.capture]
-	v := e.value(m.claim)
-	any := false
-	for i := range v.len() {
-		text, _ := v.at(i).(string)
-		if m.fold {
-			text = foldASCII(text)
-		}
-		if len(text) > maxMatched {
-			continue
-		}
-		spans, ok := m.pattern(text, e.captures[:0])
-		if !ok {
-			continue
-		}
-		if problem := e.produce(r, text, spans); problem != "" {
-			e.record.dropped(m, problem, text)
-			continue
-		}
-		any = true
-	}
-	return any
-}
-
-// produce appends the names of one value, or none and the reason.
-func (e *evaluation) produce(r *rule, value string, spans []int) string {
-	names, size := len(e.names), len(e.text)
-	for _, t := range r.expand {
-		start := len(e.text)
-		text := t.appendTo(e.text, value, spans)
-		problem := "a part of the pattern that the template needs took nothing"
-		if text != nil {
-			e.text = text
-			problem = checkName(string(text[start:]))
-		}
-		if problem == "" && len(e.issuer.allow) > 0 && !e.issuer.allows(string(text[start:])) {
-			problem = "the issuer's allow does not name it"
-		}
-		if problem != "" {
-			e.names, e.text = e.names[:names], e.text[:size]
-			return problem
-		}
-		e.names = append(e.names, nameSpan{start: start, end: len(text)})
-	}
-	return ""
-}
-
 // resolve asks for the incomplete claims among those that a rule reads.
 func (e *evaluation) resolve(when []matcher, lookup *table) error {
 	for i := range when {
@@ -447,45 +326,4 @@ func (e *evaluation) resolveClaim(i int) error {
 		e.record.resolved(e.issuer.claims[i].path, len(answer))
 	}
 	return err
-}
-
-// failed is the error of a resolver that could not tell.
-func (e *evaluation) failed(rule string, v verdict, err error) error {
-	e.record.end("unknown", "the resolver could not tell")
-	return &Error{Kind: ErrIncomplete, Rule: rule, Claim: v.claim, Reason: e.why(v) + ", and the resolver could not tell", cause: err}
-}
-
-// doubtful is the error of a mapping that cannot go on.
-func (e *evaluation) doubtful(rule string, v verdict) error {
-	kind, why := ErrIncomplete, e.why(v)
-	switch v.doubt {
-	case doubtMalformed, doubtNoneType:
-		kind = ErrMalformed
-	case doubtIncomplete:
-		if e.policy.options.resolver == nil {
-			why += "; give the policy a resolver (WithResolver), or have the provider send fewer groups"
-		}
-	default:
-	}
-	e.record.end("unknown", why)
-	return &Error{Kind: kind, Rule: rule, Claim: v.claim, Reason: why, cause: v.err}
-}
-
-// why says what is in doubt, without a value.
-func (e *evaluation) why(v verdict) string {
-	switch v.doubt {
-	case doubtAbsent:
-		return "it is absent"
-	case doubtType:
-		return "it is of another JSON type than the policy compares it with"
-	case doubtNone:
-		return "it is absent, and the rule must know what it is not"
-	case doubtNoneType:
-		return "it is of another JSON type than the values that the rule excludes"
-	case doubtPredicate:
-		return "the predicate could not tell"
-	case doubtMalformed, doubtIncomplete:
-		return e.values[v.index].why
-	}
-	return fmt.Sprint("doubt ", int(v.doubt)) // cannot happen
 }
