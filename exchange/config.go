@@ -23,9 +23,17 @@ const DefaultScope = "all-apis"
 // could not be reached (a net.Error, a context's error, or one whose method
 // Temporary returns true) counts as an outage instead, and is tried again. It is
 // safe for concurrent use.
+//
+// A [*claims.Policy] and a [*claims.Live] are Mappers.
 type Mapper interface {
 	Map(ctx context.Context, c *claims.Claims) (claims.Grant, error)
 }
+
+var (
+	_ Mapper = (*claims.Policy)(nil)
+	_ Mapper = (*claims.Live)(nil)
+	_ Mapper = (*Exchanger)(nil)
+)
 
 // Config says where and for whom an [Exchanger] exchanges tokens. It is copied
 // by [New].

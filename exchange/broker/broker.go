@@ -88,11 +88,11 @@ func New(cfg Config) (*Broker, error) {
 // [*cache.Error] around an *exchange.Error; it is remembered for this holder and
 // target only. If ctx ends first, the error wraps its error and its cause.
 func (b *Broker) Token(ctx context.Context, who *oidc.Verified) (*oauth2.Token, error) {
-	if err := check(who, time.Now()); err != nil {
-		return nil, err
-	}
 	var awaited outcome
 	for range maxRounds {
+		if err := check(who, time.Now()); err != nil {
+			return nil, err
+		}
 		grant, err := b.exchanger.Map(ctx, who.Claims)
 		if err != nil {
 			return nil, err

@@ -371,6 +371,23 @@ func TestBroker_Token_expiry(t *testing.T) {
 	})
 }
 
+// A verified token that ends while its holder waits is of no use any more.
+func TestBroker_Token_endsMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.set(gives("ada", principal(1)))
+		b := w.serving()
+		ada := w.person("ada")
+		w.slow(7 * time.Second)
+		time.Sleep(time.Hour + 55*time.Second)
+		token, err := b.Token(t.Context(), ada)
+		wantKind(t, token, err, exchange.KindSubjectExpired)
+		get(t, b, w.person("ada"), principal(1))
+		if n := w.exchanges(); n != 1 {
+			t.Errorf("%d exchanges, want the one that was waited for", n)
+		}
+	})
+}
+
 // A caller leaves when its context ends; the flight goes on for the others.
 func TestBroker_Token_canceled(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
