@@ -75,7 +75,7 @@ func (c *compiler) policy(tree map[string]any) []*issuer {
 	c.groups = map[string]bool{}
 	root := c.object("", tree, "version", "issuers", "tests")
 	if v, ok := root["version"].(number); !ok || v != "1" {
-		c.bad("version", "this library reads version 1")
+		c.bad("version", "it must be the number 1, without quotes: the version that this library reads")
 	}
 	list := c.list("", root, "issuers")
 	if _, told := root["issuers"].([]any); len(list) == 0 && (told || root["issuers"] == nil) {

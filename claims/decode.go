@@ -54,7 +54,7 @@ func hint(name string, known []string) string {
 	for _, k := range known {
 		if strings.EqualFold(strings.ReplaceAll(name, "_", ""), strings.ReplaceAll(k, "_", "")) ||
 			strings.TrimSuffix(name, "s") == strings.TrimSuffix(k, "s") {
-			return fmt.Sprintf("; %s is", k)
+			return fmt.Sprintf("; did you mean %s?", k)
 		}
 	}
 	return "; there are " + strings.Join(known, ", ")

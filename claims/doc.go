@@ -12,8 +12,8 @@
 //	}
 //	grant, err := policy.Map(ctx, c)
 //
-// A [Policy] and a [Live] fit into exchange.Config.Policy, sdkauth.Strategy.Policy
-// and broker.Config.Policy as they are.
+// A [Policy] and a [Live] fit into exchange.Config.Policy and
+// sdkauth.Strategy.Policy as they are.
 //
 // # Payloads
 //
@@ -42,12 +42,16 @@
 //	   "require": {"aud": "databricks", "azp": "dbx-cli"},
 //	   "allow": ["data-engineers", "team-*"],
 //	   "rules": [
-//	     {"name": "contractors", "when": {"groups": {"glob": "/contractors/**"}}, "deny": "use the partner account"},
+//	     {"name": "contractors", "when": {"groups": {"glob": ["/contractors", "/contractors/**"]}},
+//	      "deny": "use the partner account"},
 //	     {"name": "engineers", "when": {"groups": "/data/engineering"},
 //	      "groups": ["data-engineers"], "target": {"assume_group": "884100000000042", "scopes": ["sql"]}},
 //	     {"name": "teams", "when": {"groups": {"glob": "/data/engineering/*"}}, "groups": ["team-${1}"]}]}],
-//	 "tests": [{"name": "person", "claims": {"file": "keycloak.json"},
-//	            "want": {"groups": ["data-engineers", "team-risk"], "target": "engineers"}}]}
+//	 "tests": [
+//	   {"name": "person", "claims": {"file": "keycloak.json"},
+//	    "want": {"groups": ["data-engineers", "team-risk"], "target": "engineers"}},
+//	   {"name": "contractor", "claims": {"file": "keycloak.json", "set": {"groups": ["/contractors"]}},
+//	    "want": {"error": "denied"}}]}
 //
 // Rules stand under one exact issuer; tokens of another are denied. All of
 // require must match, then no deny rule may, and then all rules are read in
@@ -94,7 +98,8 @@
 //
 // The tests of a policy run whenever it is loaded, and a policy whose tests fail
 // does not load: a [Live] keeps the last good one. [Policy.Explain] says which rule
-// matched, which nearly did and why not. [Policy.Lint] finds what is legal and
+// matched, which nearly did (all but one matcher did) and why not. [Policy.Lint],
+// which Load does not call, finds what is legal and
 // probably not meant, also rules that no test exercises. In a service that holds
 // many identities use [Broker].
 //

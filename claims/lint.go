@@ -72,11 +72,27 @@ func (l *linter) add(path, format string, args ...any) {
 func (l *linter) check(issuers []*issuer) {
 	for _, is := range issuers {
 		l.issuer(is)
+		for _, r := range is.deny {
+			l.below(r)
+		}
 		for _, r := range is.grant {
 			l.rule(is, r)
 		}
 		if is.other != nil {
 			l.rule(is, is.other)
+		}
+	}
+}
+
+// below finds denials of the groups under a path that leave the path itself alone.
+func (l *linter) below(r *rule) {
+	for i := range r.when {
+		texts := r.when[i].subjects()
+		for _, text := range texts {
+			top, ok := strings.CutSuffix(text, "/**")
+			if ok && strings.HasPrefix(top, "/") && !strings.Contains(top, "*") && !slices.Contains(texts, top) {
+				l.add(r.path+".when."+r.when[i].path, "%q does not match %q itself; list both", text, top)
+			}
 		}
 	}
 }

@@ -32,6 +32,8 @@ func TestLint(t *testing.T) {
 		{"bare Keycloak group", "https://sso.example/realms/x", `"require":{"aud":"a","azp":"c"},"rules":[{"name":"r","when":{"groups":"eng"},` + target + `}]`, "Keycloak sends groups as paths", false},
 		{"nothing to trust", "https://idp.example", `"require":{"aud":"a"},"rules":[{"name":"r","when":{"groups":["a","b"]},` + target + `}]`, "no federation policy of the service principal", false},
 		{"split of nothing", "https://idp.example", `"require":{"aud":"a"},"split":{"scp":" "},"rules":[{"name":"r","when":{"sub":"s"},` + target + `}]`, "split.scp: no rule reads this claim", false},
+		{"denial of what is below", "https://idp.example", `"require":{"aud":"a"},"rules":[{"name":"r","when":{"groups":{"glob":"/x/**"}},"deny":"no"}]`, `"/x/**" does not match "/x" itself`, false},
+		{"denial of both", "https://idp.example", `"require":{"aud":"a"},"rules":[{"name":"r","when":{"groups":{"glob":["/x","/x/**"]}},"deny":"no"}]`, "", false},
 		{"table of names", "https://accounts.google.com", `"require":{"aud":"a","email_verified":true},"rules":[{"name":"r","lookup":{"claim":"email","table":{"a@b.example":["g"]}}}]`, "email can pass", true},
 		{"table of subjects", "https://accounts.google.com", `"require":{"aud":"a"},"rules":[{"name":"r","lookup":{"claim":"sub","table":{"1":["g"]}}}]`, "", false},
 	}

@@ -20,13 +20,13 @@ func TestLoad_problems(t *testing.T) {
 		return issuer(`"rules":[{"name":"r","when":{"v":"x"},"groups":["g"]}]`)[:len(issuer(`"rules":[{"name":"r","when":{"v":"x"},"groups":["g"]}]`))-1] + `,"tests":[` + rest + `]}`
 	}
 	tests := []struct{ name, policy, path, text string }{
-		{"version", `{"version":2,"issuers":[{"issuer":"i","default":{"groups":["g"]}}]}`, "version", "version 1"},
-		{"version as text", `{"version":"1","issuers":[{"issuer":"i","default":{"groups":["g"]}}]}`, "version", "version 1"},
+		{"version", `{"version":2,"issuers":[{"issuer":"i","default":{"groups":["g"]}}]}`, "version", "the number 1"},
+		{"version as text", `{"version":"1","issuers":[{"issuer":"i","default":{"groups":["g"]}}]}`, "version", "the number 1"},
 		{"no issuers", `{"version":1}`, "issuers", "there is none"},
 		{"issuers are an object", `{"version":1,"issuers":{}}`, "issuers", "it is an object, not a list"},
 		{"issuer is a text", `{"version":1,"issuers":["i"]}`, "issuers[0]", "it is a string, not an object"},
 		{"too many issuers", `{"version":1,"issuers":[` + strings.Repeat(`{},`, 100) + `{}]}`, "issuers", "more than 100"},
-		{"unknown setting", `{"version":1,"issuers":[{"issuer":"i","default":{"groups":["g"]}}],"issuer":1}`, "issuer", "issuers is"},
+		{"unknown setting", `{"version":1,"issuers":[{"issuer":"i","default":{"groups":["g"]}}],"issuer":1}`, "issuer", "did you mean issuers?"},
 		{"no issuer", `{"version":1,"issuers":[{"default":{"groups":["g"]}}]}`, "issuers[0].issuer", "it is required"},
 		{"empty issuer", `{"version":1,"issuers":[{"issuer":"","default":{"groups":["g"]}}]}`, "issuers[0].issuer", "it is empty"},
 		{"number as issuer", `{"version":1,"issuers":[{"issuer":1,"default":{"groups":["g"]}}]}`, "issuers[0].issuer", "it is a number, not a string"},
@@ -141,7 +141,7 @@ func TestLoad_problems(t *testing.T) {
 		{"two tests of one name", selfTest(`{"name":"t","claims":{"set":{"iss":"i"}},"want":{"error":"no match"}},{"name":"t","claims":{"set":{"iss":"i"}},"want":{"error":"no match"}}`), "tests[1].name", "the same name"},
 		{"test without claims", selfTest(`{"name":"t","want":{"error":"denied"}}`), "tests[0].claims", "not an object"},
 		{"test with empty claims", selfTest(`{"name":"t","claims":{},"want":{"error":"denied"}}`), "tests[0].claims", "a file, a set, or both"},
-		{"test without a want", selfTest(`{"name":"t","claims":{"set":{"iss":"i"}}}`), "tests[0].want", "not an object"},
+		{"test without a want", selfTest(`{"name":"t","claims":{"set":{"iss":"i"}}}`), "tests[0].want", "it is required"},
 		{"test with an empty want", selfTest(`{"name":"t","claims":{"set":{"iss":"i"}},"want":{}}`), "tests[0].want", "it is empty"},
 		{"test of another error", selfTest(`{"name":"t","claims":{"set":{"iss":"i"}},"want":{"error":"policy"}}`), "tests[0].want.error", "denied, no match"},
 		{"test of an error and groups", selfTest(`{"name":"t","claims":{"set":{"iss":"i"}},"want":{"error":"no match","groups":["g"]}}`), "tests[0].want", "nothing else"},

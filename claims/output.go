@@ -120,10 +120,10 @@ func (c *compiler) target(path, rule string, v any) *Target {
 	}
 	t := &Target{Rule: rule, ClientID: c.text(path, o, "client_id"), AssumeGroup: c.text(path, o, "assume_group")}
 	if t.ClientID != "" && !uuid.MatchString(t.ClientID) {
-		c.bad(path+".client_id", "it is the service principal's application ID, a UUID")
+		c.bad(path+".client_id", "it must be the service principal's application ID, a UUID")
 	}
 	if t.AssumeGroup != "" && !groupID.MatchString(t.AssumeGroup) {
-		c.bad(path+".assume_group", "it is the group's numeric ID, of at most 20 digits")
+		c.bad(path+".assume_group", "it must be the group's numeric ID, of at most 20 digits, and not its name")
 	}
 	if o["client_id"] == nil && o["assume_group"] == nil {
 		c.bad(path, "it needs a client_id or an assume_group; scopes alone choose nobody")

@@ -70,7 +70,7 @@ func ExampleLoad_problems() {
 	// 	issuers[0].rules[0].when.groups.regex: regex "a)(b": error parsing regexp: unexpected ): `a)(b`
 	// 	issuers[0].rules[0].groups[0]: "admins": it is a system group of Databricks
 	// 	issuers[0].rules[1].when: it is empty, which would match every token; leave it out
-	// 	issuers[0].rules[1].target.client_id: it is the service principal's application ID, a UUID
+	// 	issuers[0].rules[1].target.client_id: it must be the service principal's application ID, a UUID
 }
 
 // A service follows its policy file. Whoever a new policy no longer names is

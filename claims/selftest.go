@@ -163,6 +163,10 @@ func set(object map[string]any, name string, v any) string {
 }
 
 func (c *compiler) want(path string, v any, t *selfTest) {
+	if v == nil {
+		c.bad(path, "it is required: the groups, target or error that must come out")
+		return
+	}
 	o := c.object(path, v, "groups", "target", "error")
 	if o == nil {
 		return
@@ -173,7 +177,7 @@ func (c *compiler) want(path string, v any, t *selfTest) {
 	t.target = c.text(path, o, "target")
 	if text := c.text(path, o, "error"); text != "" {
 		if t.kind = kinds[text]; t.kind == nil {
-			c.bad(path+".error", "it is denied, no match, incomplete or malformed")
+			c.bad(path+".error", "it must be denied, no match, incomplete or malformed")
 		}
 	}
 	switch {

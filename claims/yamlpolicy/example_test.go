@@ -15,7 +15,7 @@ issuers:
   require: {aud: databricks, azp: dbx-cli}
   allow: [data-engineers, "team-*"]
   rules:
-  - {name: contractors, when: {groups: {glob: "/contractors/**"}}, deny: use the partner account}
+  - {name: contractors, when: {groups: {glob: ["/contractors", "/contractors/**"]}}, deny: use the partner account}
   - {name: engineers, when: {groups: /data/engineering}, groups: [data-engineers], target: {assume_group: "884100000000042"}}
   - {name: teams, when: {groups: {glob: "/data/engineering/*"}}, groups: ["team-${1}"]}
 

@@ -6,7 +6,7 @@
 //		Exchange: exchange.Config{
 //			Host:     "https://dbc-a1b2c3d4-e5f6.cloud.databricks.com",
 //			Audience: "databricks",
-//			Policy:   &policy, // a *claims.Policy or *claims.Live
+//			Policy:   policy, // claims.Load(file, claims.Broker()), or a *claims.Live
 //		},
 //		Service: oidc.File("/var/run/secrets/databricks/token"),
 //	})
