@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -84,6 +85,27 @@ func TestPolicy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The example policy for Entra ID: its own tests say what happens without a
+// resolver, and loading it sends nothing.
+func TestPolicy_example(t *testing.T) {
+	data, err := os.ReadFile("../testdata/policies/entra.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bubble(t, func(t *testing.T, w *world) {
+		policy, err := claims.Load(data, claims.WithTestFiles(os.DirFS("../testdata/idp")), claims.WithResolver(w.resolver))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantRequests(t, 0)
+		grant, err := policy.Map(t.Context(), with(t))
+		if err != nil || grant.Target.AssumeGroup != "884100000000042" || !slices.Contains(grant.Groups, "data-engineers") {
+			t.Errorf("got %+v, %v", grant, err)
+		}
+		w.wantRequests(t, 1)
+	})
 }
 
 // A deny rule reaches people whose groups are left out.

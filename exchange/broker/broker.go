@@ -164,8 +164,12 @@ func (o outcome) hand(grant claims.Grant, who *oidc.Verified) (*oauth2.Token, er
 
 // lookUp asks the cache for the token of a key.
 func (b *Broker) lookUp(ctx context.Context, key string, grant claims.Grant, who *oidc.Verified) outcome {
-	s := b.seats.take(key, who, b.tokens.Revoke)
+	s := b.seats.take(key, grant, b.tokens.Revoke)
 	defer s.leave()
+	s.extend(end(who))
+	if b.service == nil {
+		s.show(who)
+	}
 	w := &watch{Context: ctx}
 	token, err := b.tokens.Token(w, key, func(ctx context.Context) (*oauth2.Token, error) {
 		return b.fetch(ctx, s, grant, who)

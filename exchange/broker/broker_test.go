@@ -48,7 +48,7 @@ func TestNew_refuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := broker.New(tt.cfg)
-			failure := wantKind(t, nil, err, exchange.KindConfig)
+			failure := failureOf(t, nil, err, exchange.KindConfig)
 			for _, want := range tt.want {
 				if !strings.Contains(failure.Error(), want) {
 					t.Errorf("%v\ndoes not say %q", failure, want)
@@ -134,7 +134,7 @@ func TestBroker_Token_noPolicy(t *testing.T) {
 			t.Errorf("%d exchanges, want 2", n)
 		}
 		token, err := b.Token(t.Context(), w.person("mallory"))
-		_ = wantKind(t, token, err, exchange.KindNoPolicy)
+		wantKind(t, token, err, exchange.KindNoPolicy)
 	})
 }
 
@@ -192,7 +192,7 @@ func TestBroker_Token_unverified(t *testing.T) {
 					}
 					return
 				}
-				if failure := wantKind(t, token, err, tt.want); failure.Temporary() {
+				if failure := failureOf(t, token, err, tt.want); failure.Temporary() {
 					t.Error("it says it may pass")
 				}
 				if n := len(w.dbx.Requests()); n != 0 || w.minted != 0 {
@@ -262,7 +262,7 @@ func TestBroker_Token_refused(t *testing.T) {
 					}
 				})
 				token, err := b.Token(t.Context(), w.person(tt.who))
-				failure := wantKind(t, token, err, tt.want)
+				failure := failureOf(t, token, err, tt.want)
 				if failure.Temporary() != (tt.want == exchange.KindUnavailable) {
 					t.Errorf("Temporary() = %t", failure.Temporary())
 				}
@@ -306,13 +306,32 @@ func TestBroker_Token_resolverOutage(t *testing.T) {
 		get(t, b, ada, principal(1))
 		out = true
 		token, err := b.Token(t.Context(), ada)
-		if failure := wantKind(t, token, err, exchange.KindUnavailable); failure.RetryAfter() != 7*time.Second {
+		if failure := failureOf(t, token, err, exchange.KindUnavailable); failure.RetryAfter() != 7*time.Second {
 			t.Errorf("RetryAfter = %v", failure.RetryAfter())
 		}
 		out = false
 		get(t, b, ada, principal(1))
 		if n := w.exchanges(); n != 1 {
 			t.Errorf("%d exchanges, want 1", n)
+		}
+	})
+}
+
+// Whoever has to ask on behalf of the policy has as long as the caller has.
+func TestBroker_Token_policyInTheCallersTime(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		b := w.serving(func(c *broker.Config) {
+			c.Exchange.Policy = mapperFunc(func(ctx context.Context, _ *claims.Claims) (claims.Grant, error) {
+				<-ctx.Done()
+				return claims.Grant{}, context.Cause(ctx)
+			})
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		token, err := b.Token(ctx, w.person("ada"))
+		wantKind(t, token, err, exchange.KindUnavailable)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v does not say why", err)
 		}
 	})
 }

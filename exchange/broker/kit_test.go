@@ -256,7 +256,12 @@ func read(t *testing.T, token *oauth2.Token) said {
 }
 
 // wantKind checks that there is no token, and why.
-func wantKind(t *testing.T, token *oauth2.Token, err error, want exchange.Kind) *exchange.Error {
+func wantKind(t *testing.T, token *oauth2.Token, err error, want exchange.Kind) {
+	t.Helper()
+	_ = failureOf(t, token, err, want)
+}
+
+func failureOf(t *testing.T, token *oauth2.Token, err error, want exchange.Kind) *exchange.Error {
 	t.Helper()
 	var failure *exchange.Error
 	if !errors.As(err, &failure) || token != nil {

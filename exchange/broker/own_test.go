@@ -60,7 +60,7 @@ func TestOwn_onceForEachToken(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 			token, err = b.Token(t.Context(), ada)
-			_ = wantKind(t, token, err, exchange.KindSubjectExpired)
+			wantKind(t, token, err, exchange.KindSubjectExpired)
 		}
 		w.wantPosted(t, shown...)
 	})
@@ -154,7 +154,7 @@ func TestOwn_freshestRefused(t *testing.T) {
 			w.wantPosted(t, good, good) // the other one was refused before the network
 			b.Revoke(w.idp.Issuer(), "ada")
 			token, err := b.Token(t.Context(), forTheApp)
-			_ = wantKind(t, token, err, exchange.KindAudience)
+			wantKind(t, token, err, exchange.KindAudience)
 		})
 	})
 	t.Run("no policy", func(t *testing.T) {
@@ -183,18 +183,18 @@ func TestOwn_ended(t *testing.T) {
 		get(t, b, old, group(1))
 		time.Sleep(10*time.Minute + 30*time.Second)
 		token, err := b.Token(t.Context(), old) // within the leeway: for Databricks to judge
-		_ = wantKind(t, token, err, exchange.KindSubjectExpired)
+		wantKind(t, token, err, exchange.KindSubjectExpired)
 		w.wantPosted(t, old, old)
 		time.Sleep(time.Minute)
 		token, err = b.Token(t.Context(), old)
-		failure := wantKind(t, token, err, exchange.KindSubjectExpired)
+		failure := failureOf(t, token, err, exchange.KindSubjectExpired)
 		if failure.Hint == "" || failure.Subject != "ada" {
 			t.Errorf("%v says neither who nor what to do", failure)
 		}
 		w.dbx.SetOutage(true)
 		fresh := w.person("ada")
 		token, err = b.Token(t.Context(), fresh)
-		_ = wantKind(t, token, err, exchange.KindUnavailable)
+		wantKind(t, token, err, exchange.KindUnavailable)
 		w.dbx.SetOutage(false)
 		time.Sleep(15 * time.Second)
 		get(t, b, fresh, group(1))

@@ -269,7 +269,7 @@ func TestProperty_editsAreFree(t *testing.T) {
 					name := who.Claims.Subject()
 					if now[name] == 0 {
 						token, err := b.Token(t.Context(), who)
-						_ = wantKind(t, token, err, exchange.KindDenied)
+						wantKind(t, token, err, exchange.KindDenied)
 						continue
 					}
 					get(t, b, who, principal(now[name]))

@@ -36,7 +36,7 @@ func TestReplace_leaver(t *testing.T) {
 				before := len(w.dbx.Requests())
 				for range 3 {
 					token, err := b.Token(t.Context(), ada)
-					failure := wantKind(t, token, err, exchange.KindDenied)
+					failure := failureOf(t, token, err, exchange.KindDenied)
 					if !errors.Is(failure, claims.ErrNoMatch) {
 						t.Errorf("%v does not say why", failure)
 					}
@@ -69,7 +69,7 @@ func TestReplace_leaverWaitingInAnOutage(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			token, err := b.Token(t.Context(), ada)
-			_ = wantKind(t, token, err, exchange.KindDenied)
+			wantKind(t, token, err, exchange.KindDenied)
 		})
 		time.Sleep(time.Second)
 		w.set()
@@ -112,7 +112,7 @@ func TestReplace_duringAFlight(t *testing.T) {
 					wg.Go(func() {
 						token, err := b.Token(t.Context(), who)
 						if !tt.want.Selects() {
-							_ = wantKind(t, token, err, exchange.KindDenied)
+							wantKind(t, token, err, exchange.KindDenied)
 							return
 						}
 						if err != nil {
@@ -153,7 +153,7 @@ func TestReplace_duringARefresh(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.set()
 		token, err := b.Token(t.Context(), ada)
-		_ = wantKind(t, token, err, exchange.KindDenied)
+		wantKind(t, token, err, exchange.KindDenied)
 		if n := w.exchanges(); n != 3 {
 			t.Errorf("%d exchanges, want 3", n)
 		}
@@ -171,7 +171,7 @@ func TestReplace_restless(t *testing.T) {
 			})
 		})
 		token, err := b.Token(t.Context(), w.person("ada"))
-		if failure := wantKind(t, token, err, exchange.KindUnavailable); !failure.Temporary() {
+		if failure := failureOf(t, token, err, exchange.KindUnavailable); !failure.Temporary() {
 			t.Error("it says that it will not pass")
 		}
 		if got := w.exchanges(); got != 4 {

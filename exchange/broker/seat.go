@@ -44,7 +44,7 @@ func (s *seat) use() {
 	}
 }
 
-// show notes a verified token of the holder.
+// show notes a verified token of the holder, for an exchange.
 func (s *seat) show(who *oidc.Verified) {
 	for {
 		newest := s.newest.Load()
@@ -52,7 +52,6 @@ func (s *seat) show(who *oidc.Verified) {
 			return
 		}
 		if s.newest.CompareAndSwap(newest, who) {
-			s.extend(end(who))
 			return
 		}
 	}

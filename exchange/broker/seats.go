@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/brickfed/brickfed/oidc"
+	"github.com/brickfed/brickfed/claims"
 )
 
 const (
@@ -39,20 +39,18 @@ func newSeats(limit int) *seats {
 	return &seats{max: limit}
 }
 
-// take returns the seat of a key, which it makes if there is none, and notes the
-// token that was shown. The caller leaves the seat when it is done: until then
-// only Revoke removes it, except in the moment before busy is counted. Whoever
-// finds it gone takes another. revoke is called for the keys of seats that had to
-// make room.
-func (m *seats) take(key string, who *oidc.Verified, revoke func(key string)) *seat {
+// take returns the seat of a key and its holder, which it makes if there is none.
+// The caller leaves the seat when it is done: until then only Revoke removes it,
+// except in the moment before busy is counted. Whoever finds it gone takes
+// another. revoke is called for the keys of seats that had to make room.
+func (m *seats) take(key string, grant claims.Grant, revoke func(key string)) *seat {
 	if v, ok := m.byKey.Load(key); ok {
 		s := v.(*seat)
 		s.busy.Add(1)
 		s.use()
-		s.show(who)
 		return s
 	}
-	s, removed := m.add(key, who)
+	s, removed := m.add(key, grant)
 	for _, key := range removed {
 		revoke(key)
 	}
@@ -60,19 +58,18 @@ func (m *seats) take(key string, who *oidc.Verified, revoke func(key string)) *s
 }
 
 // add is take for a key that has no seat, as far as is known.
-func (m *seats) add(key string, who *oidc.Verified) (s *seat, removed []string) {
+func (m *seats) add(key string, grant claims.Grant) (s *seat, removed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if v, ok := m.byKey.Load(key); ok {
 		s = v.(*seat)
 	} else {
 		removed = m.makeRoom(time.Now().Unix())
-		s = &seat{key: key, issuer: who.Claims.Issuer(), subject: who.Claims.Subject(), at: len(m.all)}
+		s = &seat{key: key, issuer: grant.Issuer, subject: grant.Subject, at: len(m.all)}
 		m.all = append(m.all, s)
 		m.byKey.Store(key, s)
 	}
-	s.busy.Add(1)
-	s.show(who) // not used yet: who comes once goes before those who come again
+	s.busy.Add(1) // and not used yet: who comes once goes before those who come again
 	return s, removed
 }
 
