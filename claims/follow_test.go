@@ -44,6 +44,34 @@ func TestLive_replace(t *testing.T) {
 	}
 }
 
+// A decision of a policy that was replaced while its resolver was asked is not
+// handed out.
+func TestLive_replacedMeanwhile(t *testing.T) {
+	var live claims.Live
+	policy := `{"version":1,"issuers":[{"issuer":"i","rules":[{"name":"r","when":{"groups":"g"},"groups":["g"]}]}]}`
+	resolver := resolverFunc(func(string) ([]string, error) {
+		return []string{"g"}, live.Replace([]byte(simplePolicy("other")))
+	})
+	if err := live.Replace([]byte(policy), claims.WithResolver(resolver)); err != nil {
+		t.Fatal(err)
+	}
+	c := parse(t, []byte(`{"iss":"i","sub":"leaver","hasgroups":true}`))
+	if grant, err := live.Map(t.Context(), c); !errors.Is(err, claims.ErrNoMatch) {
+		t.Errorf("got %+v, %v", grant, err)
+	}
+	// One that is never at rest gives nothing.
+	var again func() error
+	again = func() error {
+		return live.Replace([]byte(policy), claims.WithResolver(resolverFunc(func(string) ([]string, error) { return []string{"g"}, again() })))
+	}
+	if err := again(); err != nil {
+		t.Fatal(err)
+	}
+	if grant, err := live.Map(t.Context(), c); !errors.Is(err, claims.ErrIncomplete) {
+		t.Errorf("got %+v, %v", grant, err)
+	}
+}
+
 func TestLive_follow(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.json")
 	write := func(text string, at time.Time) {

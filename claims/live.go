@@ -25,8 +25,21 @@ func (l *Live) Replace(data []byte, opts ...Option) error {
 // Policy returns the policy in place, or nil, which denies everybody.
 func (l *Live) Policy() *Policy { return l.policy.Load() }
 
-// Map is [Policy.Map] of the policy in place.
-func (l *Live) Map(ctx context.Context, c *Claims) (Grant, error) { return l.Policy().Map(ctx, c) }
+// Map is [Policy.Map] of the policy in place. A decision that was being taken
+// while the policy was replaced, because a resolver is slow, is taken again.
+func (l *Live) Map(ctx context.Context, c *Claims) (Grant, error) {
+	for range maxReplaced {
+		p := l.Policy()
+		grant, err := p.Map(ctx, c)
+		if l.Policy() == p {
+			return grant, err
+		}
+	}
+	return Grant{}, &Error{Kind: ErrIncomplete, Reason: "the policy was replaced again and again while it was asked"}
+}
+
+// maxReplaced bounds how often one Map begins anew.
+const maxReplaced = 10
 
 // Explain is [Policy.Explain] of the policy in place.
 func (l *Live) Explain(ctx context.Context, c *Claims, opts ...TraceOption) Trace {

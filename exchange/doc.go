@@ -27,7 +27,8 @@
 // principal by a claim; set AccountWide. AssumeGroup replaces the identity's
 // permissions by those of one group, and the server enforces it. A policy of
 // package claims, or another [Mapper], chooses all of these from the token's
-// claims.
+// claims. For many people at once there is package
+// [github.com/brickfed/brickfed/exchange/broker].
 //
 // # Audience
 //
